@@ -1,0 +1,75 @@
+"""What an activity learns about the step that it carries out.
+
+The engine makes a `StepContext` for each remote or local activity; it travels as the second argument beside the step's
+`with`. It holds what Temporal's own activity info cannot say: the idempotency key that survives continue-as-new and
+reset, the retry rules that a Temporal policy cannot express, and, for a compensation, the key of the step it undoes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contracts.json import Json
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """The part of a step's retry that the translator of errors decides.
+
+    Attributes:
+        on: Problem types that are retried; empty means all that are not permanent.
+        jitter: Share of the delay that is random, 0 to 1.
+        backoff: First delay, seconds.
+        factor: Growth of the delay from one attempt to the next.
+        max_backoff: Longest delay, seconds.
+    """
+
+    on: tuple[str, ...] = ()
+    jitter: float = 0.0
+    backoff: float = 1.0
+    factor: float = 2.0
+    max_backoff: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """Which step of which run an activity carries out.
+
+    Attributes:
+        definition: Id of the definition.
+        version: Its version.
+        run: First execution run id of the workflow; the same through continue-as-new and reset.
+        workflow_id: Id of the workflow.
+        step: Path of the step, such as `pack[3]/weigh`.
+        idempotency_key: `<run>/<step>`; the same at every attempt.
+        undoes: Idempotency key of the step that this one compensates, or None.
+        correlation_id: Correlation id of the event that started the run, or None.
+        retry: Set only when the Temporal policy does not say it all.
+    """
+
+    definition: str
+    version: str
+    run: str
+    workflow_id: str
+    step: str
+    idempotency_key: str
+    undoes: str | None = None
+    correlation_id: str | None = None
+    retry: RetryRule | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the JSON form, without absent members."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> StepContext:
+        """Read the JSON form."""
+        rule = document.get("retry")
+        values = dict(document) | {"retry": None}
+        context = cls(**values)
+        if rule is None:
+            return context
+        read = RetryRule(**(dict(rule) | {"on": tuple(rule.get("on", ()))}))
+        return cls(**(dict(document) | {"retry": read}))

@@ -1,0 +1,139 @@
+"""What expressions see of a run, and what becomes of one that fails.
+
+`now` is workflow time, `uuid()` is derived from the run's id and a counter in the state, and there is no other source of
+anything: the same events give the same values in every process.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from contracts.json import Json
+from contracts.problems import EXPRESSION, Problem
+from workflows.engine.state import Frame, State
+from workflows.language.expressions.cel import Expression
+from workflows.language.expressions.model import ExpressionFailure
+from workflows.language.expressions.template import Template
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOT_RUN: dict[str, Json] = {"output": None, "status": "not-run", "error": None}
+
+
+class EvaluationError(Exception):
+    """An expression failed; carries the problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.detail)
+
+
+@dataclass(slots=True)
+class View:
+    """What an expression at one place of a run may see; `extra` holds the names of that place only, such as `event`."""
+
+    state: State
+    frame: Frame
+    extra: dict[str, Json] = field(default_factory=dict)
+
+    def root(self, name: str) -> object:
+        """Return the value of a name in scope; KeyError when it is not."""
+        if name in self.extra:
+            return self.extra[name]
+        fixed = _ROOTS.get(name)
+        return self._lookup(name) if fixed is None else fixed(self)
+
+    def step(self, name: str) -> object:
+        """Return output, status and error of the nearest step of that name; all but the status null where it has not run."""
+        scope = self.state.scopes.get(self.frame.scope)
+        while scope is not None:
+            found = scope.steps.get(name)
+            if found is not None:
+                return found
+            scope = None if scope.parent is None else self.state.scopes[scope.parent]
+        return _NOT_RUN
+
+    def uuid(self) -> str:
+        """Return the run's next uuid."""
+        self.state.uuids += 1
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.state.run['id']}/{self.state.uuids}"))
+
+    def problem(self) -> Json:
+        """Return the problem that brought the path here, or KeyError."""
+        frame: Frame | None = self.frame
+        while frame is not None:
+            if frame.error is not None:
+                return frame.error
+            frame = None if frame.parent is None else self.state.frames[frame.parent]
+        raise KeyError("error")
+
+    def run(self) -> dict[str, object]:
+        """Return what `run` holds; `started_at` is a timestamp."""
+        run = self.state.run
+        started = run["started_at"]
+        assert isinstance(started, int)
+        return {
+            "id": run["id"],
+            "key": run["key"],
+            "definition": self.state.definition,
+            "version": self.state.version,
+            "started_at": moment(started),
+        }
+
+    def _lookup(self, name: str) -> Json:
+        scope = self.state.scopes.get(self.frame.scope)
+        while scope is not None:
+            if name in scope.names:
+                return scope.names[name]
+            scope = None if scope.parent is None else self.state.scopes[scope.parent]
+        raise KeyError(name)
+
+
+_ROOTS: dict[str, Callable[[View], object]] = {
+    "input": lambda view: view.state.input,
+    "vars": lambda view: view.state.vars,
+    "run": View.run,
+    "now": lambda view: moment(view.state.now),
+    "error": View.problem,
+}
+
+
+def moment(milliseconds: int) -> datetime:
+    """Return the moment as an aware datetime in UTC."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def milliseconds(value: datetime) -> int:
+    """Return an aware datetime as milliseconds since the epoch."""
+    return (value - _EPOCH) // timedelta(milliseconds=1)
+
+
+def evaluate(view: View, what: Expression | Template) -> Json:
+    """Evaluate an expression or template.
+
+    Raises:
+        EvaluationError: It failed; the problem says why.
+    """
+    try:
+        return what.evaluate(view)
+    except ExpressionFailure as failure:
+        raise EvaluationError(expression_problem(str(failure))) from failure
+
+
+def holds(view: View, condition: Expression) -> bool:
+    """Evaluate a condition; anything but true or false is an error.
+
+    Raises:
+        EvaluationError: It failed or gave no boolean.
+    """
+    value = evaluate(view, condition)
+    if isinstance(value, bool):
+        return value
+    raise EvaluationError(expression_problem(f"The condition `{condition.text}` gave {value!r}, not true or false."))
+
+
+def expression_problem(detail: str) -> Problem:
+    """Return the problem of an expression that failed."""
+    return Problem(EXPRESSION, "An expression failed", 422, detail)

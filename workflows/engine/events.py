@@ -1,0 +1,156 @@
+"""Events: everything that can happen to a run, as plain data.
+
+The shell turns what Temporal resolves (results, timers, signals, updates, cancellation) into these, in the order in which Temporal
+delivers them, and gives each to `advance`. `at` is workflow time, milliseconds since the epoch, UTC; it is the only clock of the engine. `id` of an operation's
+event is the id of the command that started it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from contracts.json import Json
+from contracts.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a run knows about itself from outside; constant for its life.
+
+    Attributes:
+        id: First execution run id of the workflow: the same through continue-as-new and reset.
+        workflow_id: Temporal's workflow id.
+        key: Business key; from the workflow id `<definition>/<key>`, or the workflow id itself.
+        correlation_id: Of the event that started it, or None.
+    """
+
+    id: str
+    workflow_id: str
+    key: str
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A batch of a `foreach` that runs as a child: the items of one slice, with what the parent's scope holds.
+
+    Attributes:
+        node: Id of the foreach.
+        prefix: Path of the frame in which the parent runs it.
+        offset: Index of the first item.
+        items: The items of the slice.
+        steps: The steps in scope, by underscore name, as expressions see them.
+        names: The item and index names in scope (of loops around the foreach).
+        variables: The parent's vars.
+    """
+
+    node: str
+    prefix: str
+    offset: int
+    items: list[Json]
+    steps: dict[str, Json] = field(default_factory=dict)
+    names: dict[str, Json] = field(default_factory=dict)
+    variables: dict[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The run begins; always the first event of a run (not of a continuation, which goes on from its state)."""
+
+    at: int
+    info: RunInfo
+    input: Json
+    slice: Slice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """The run goes on in a new execution after continue-as-new; timers and waiting are armed again."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An activity or child succeeded. A child that was only started gives `{"workflow_id", "run_id"}`."""
+
+    at: int
+    id: str
+    output: Json
+    armed: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An activity or child failed for good, was cancelled, or could not be started; `problem.outcome` says how certain that is."""
+
+    at: int
+    id: str
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """A timer fired."""
+
+    at: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A signal came, or an event that the bridge delivers as a signal.
+
+    Attributes:
+        name: Signal name.
+        data: Its payload (for an event: the event's data, or what the trigger made of it).
+        event: The event's envelope, or None for a plain signal.
+        message_id: For deduplication, or None.
+    """
+
+    at: int
+    name: str
+    data: Json
+    event: dict[str, Json] | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Somebody decided an approval (by the update, after `refusal` had nothing against it, or by a signal).
+
+    Attributes:
+        step: Step id or path of the approval.
+        approved: True = approve, False = reject.
+        approver: Such as `user:alice` or `alice`.
+        roles: Roles that the approver acts in, such as `security`.
+        via: How it came: `signal`, `update`, `event`.
+    """
+
+    at: int
+    step: str
+    approved: bool
+    approver: str
+    roles: tuple[str, ...] = ()
+    comment: str = ""
+    data: Json = None
+    via: str = "signal"
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody asked to cancel the run."""
+
+    at: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """The history has grown long: start nothing new, and continue as new once nothing is in flight."""
+
+    at: int
+
+
+Event = Begun | Continued | DrainRequested | Done | Failed | Fired | Message | Decision | CancelRequested

@@ -1,0 +1,189 @@
+"""The saga: what is armed, how a run unwinds, how it ends.
+
+A run unwinds in two phases. **Settling**: nothing new starts, all that is in flight is cancelled and awaited, because only a settled step
+tells whether its compensation is due. **Compensating**: the armed compensations run in reverse order of completion, each once, shielded from
+any further cancellation; one that fails for good is written down and the others go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from contracts.json import Json
+from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
+from workflows.engine.commands import CancelRun, Command, Complete, Fail
+from workflows.engine.evaluation import EvaluationError, View, evaluate
+from workflows.engine.invoking import invoke, run_key
+from workflows.engine.state import Armed, Cause, Frame, Operation, State, Status
+from workflows.engine.turn import ANSWERING_KINDS, Turn, step_path
+from workflows.language.plan import Act, AnyNode, Child, Undo
+
+
+def undo_of(node: AnyNode) -> Undo | None:
+    """Return the compensation of a node that acts, or None."""
+    return node.undo if isinstance(node, Act | Child) else None
+
+
+def arm(turn: Turn, frame: Frame, node: AnyNode) -> None:
+    """Arm the compensation of a step that has succeeded, with its arguments as they are now.
+
+    Raises:
+        EvaluationError: They could not be evaluated; what is left to undo is kept all the same.
+    """
+    undo = undo_of(node)
+    if undo is None:
+        return
+    try:
+        args = turn.state.input if undo.args is None else evaluate(View(turn.state, frame), undo.args)
+    except EvaluationError as error:
+        _append(turn, frame, node, undo, None, error.problem)
+        raise
+    _append(turn, frame, node, undo, args, None)
+
+
+def arm_unknown(turn: Turn, frame: Frame, node: AnyNode) -> None:
+    """Arm the compensation of a step that may have had its effect; what cannot be evaluated is reported at the end."""
+    try:
+        arm(turn, frame, node)
+    except EvaluationError:
+        return
+
+
+def unwind(turn: Turn, cause: Cause, problem: Problem | None) -> None:
+    """Stop all work, and compensate once everything in flight has settled."""
+    state = turn.state
+    state.phase, state.cause, state.problem = "settling", cause, None if problem is None else problem.to_json()
+    turn.agenda.clear()
+    state.waits.clear()
+    state.held.clear()
+    for identity in tuple(state.operations):
+        if not turn.cancel(identity):
+            turn.drop(identity)
+    compensate_if_settled(turn)
+
+
+def compensate_if_settled(turn: Turn) -> None:
+    """Begin to compensate if nothing is in flight."""
+    if any(operation.kind in ANSWERING_KINDS for operation in turn.state.operations.values()):
+        return
+    turn.state.phase = "compensating"
+    turn.state.frames.clear()
+    turn.state.scopes.clear()
+    if _compensates(turn):
+        turn.state.status = "compensating"
+    else:
+        turn.state.armed.clear()
+    compensate(turn)
+
+
+def compensate(turn: Turn) -> None:
+    """Start the next compensation (or all of them, `order: parallel`); end the run when none is left."""
+    state = turn.state
+    while state.armed and not state.draining and (turn.plan.saga.order == "parallel" or not _undoing(state)):
+        _start_undo(turn, state.armed.pop())
+    if not state.armed and not _undoing(state):
+        finish(turn)
+
+
+def undone(turn: Turn, identity: str, node: str, problem: Problem | None) -> None:
+    """Write down how a compensation went and go on."""
+    path = identity.removesuffix("/compensate")
+    if problem is None:
+        turn.state.undone.append(path)
+        turn.record(identity, "completed")
+    else:
+        undo = undo_of(turn.plan.nodes[node])
+        _leave(turn, path, "" if undo is None else undo.action, problem)
+    compensate(turn)
+
+
+def finish(turn: Turn) -> None:
+    """End the run as its cause and the outcome of its saga say."""
+    state = turn.state
+    state.phase, state.status = "ended", _final_status(state)
+    turn.commands.append(_ending(state))
+
+
+def _append(turn: Turn, frame: Frame, node: AnyNode, undo: Undo, args: Json, problem: Problem | None) -> None:
+    path = step_path(frame, node.id)
+    document = None if problem is None else problem.at(node.pointer).to_json()
+    turn.state.armed.append(Armed(path, node.id, undo.action, args, run_key(turn.state, path), document))
+
+
+def _compensates(turn: Turn) -> bool:
+    return bool(turn.state.armed) and turn.state.cause in turn.plan.saga.on
+
+
+def _undoing(state: State) -> bool:
+    return any(operation.kind == "undo" for operation in state.operations.values())
+
+
+def _start_undo(turn: Turn, armed: Armed) -> None:
+    identity = f"{armed.path}/compensate"
+    if armed.problem is not None:
+        _leave(turn, armed.path, armed.action, Problem.from_json(armed.problem))
+        return
+    node = turn.plan.nodes[armed.node]
+    undo = undo_of(node)
+    assert undo is not None
+    retry = turn.plan.saga.retry
+    execution = undo.execution if retry is None else replace(undo.execution, retry=retry)
+    turn.record(identity, "running")
+    operation = Operation("undo", -1, armed.node)
+    invoke(turn, identity, operation, armed.action, armed.args, execution, f"Undo: {node.name}", armed.key)
+
+
+def _leave(turn: Turn, path: str, action: str, problem: Problem) -> None:
+    turn.state.left.append({"step": path, "action": action, "problem": problem.to_json()})
+    turn.record(f"{path}/compensate", "failed", problem.detail or problem.title)
+
+
+def _final_status(state: State) -> Status:
+    if state.problem is None:
+        return "completed" if state.recovered is None else "recovered"
+    if state.left:
+        return "rollback-incomplete"
+    if state.cause == "cancel":
+        return "cancelled"
+    if state.cause == "timeout":
+        return "timed-out"
+    return "compensated" if state.undone else "failed"
+
+
+def _ending(state: State) -> Command:
+    if state.problem is None:
+        return Complete(state.result)
+    problem = Problem.from_json(state.problem)
+    told = replace(problem, extensions=dict(problem.extensions) | _report(state))
+    if state.cause == "cancel" and not state.left:
+        return CancelRun(told)
+    return Fail(told)
+
+
+def _report(state: State) -> dict[str, Json]:
+    report: dict[str, Json] = {"saga_status": state.status}
+    if state.undone:
+        report["undone"] = list(state.undone)
+    if state.left:
+        report["left"] = list(state.left)
+    return report
+
+
+def armed_to_json(armed: Armed) -> dict[str, Json]:
+    """Return an armed compensation as JSON, for the parent of a slice."""
+    return asdict(armed)
+
+
+def cancel_problem(reason: str) -> Problem:
+    """Return the problem of a run that was asked to stop."""
+    return Problem(CANCELLED, "The run was cancelled", 499, reason)
+
+
+def timeout_problem(detail: str) -> Problem:
+    """Return the problem of a run or step that took too long."""
+    return Problem(TIMEOUT, "It took too long", 504, detail)
+
+
+def runtime_problem(title: str, detail: str) -> Problem:
+    """Return the problem of a run that cannot go on."""
+    return Problem(RUNTIME, title, 500, detail)

@@ -1,0 +1,41 @@
+"""JSON Schema 2020-12 validation inside a run: the input and the forms of approvals.
+
+Formats are checked; a `$ref` that leaves the document is refused, so that no validation ever reads a file or the network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+
+from contracts.json import Json
+
+COMPLAINT_LIMIT = 10
+
+
+def complaints(schema: Mapping[str, Any] | bool, value: Json) -> list[str]:
+    """Return what is wrong with `value`, a line each with its place, at most ten; empty = valid."""
+    validator = _validator(json.dumps(schema, sort_keys=True))
+    found = []
+    for error in validator.iter_errors(value):
+        found.append(f"{_place(error.instance_path)}: {error.message}")
+        if len(found) == COMPLAINT_LIMIT:
+            break
+    return found
+
+
+def _place(path: list[str | int]) -> str:
+    return "/" + "/".join(str(part) for part in path)
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(json.loads(schema), validate_formats=True, retriever=_refuse)
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"the reference {uri} leaves the document")

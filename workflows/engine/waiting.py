@@ -1,0 +1,301 @@
+"""Waiting for people and messages: approval and receive, and the mailbox of what came before anybody waited.
+
+A message goes to the first step that waits for it, in the order in which they began to wait; else it is kept. A decision goes to the approval it
+names. Both are applied at most once for each message id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.json import Json
+from contracts.names import ACTION_PUBLISH
+from contracts.problems import REJECTED, Problem
+from contracts.topics import topic_matches
+from workflows.engine.decisions import refusal_of, tally
+from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, moment
+from workflows.engine.events import Decision, Message
+from workflows.engine.invoking import invoke
+from workflows.engine.paths import open_step
+from workflows.engine.saga import timeout_problem
+from workflows.engine.state import Frame, Operation, Wait
+from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
+from workflows.language.plan import Approval, Execution, Receive
+
+SEEN_LIMIT = 1000
+REFUSED_LIMIT = 100
+
+
+def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
+    """Show the question and wait; decisions that came early count."""
+    view = View(turn.state, frame)
+    wait = _open_wait(turn, frame, node)
+    wait.title = str(evaluate(view, node.title))
+    wait.show = None if node.show is None else evaluate(view, node.show)
+    wait.approvers = None if node.approvers is None else _names(evaluate(view, node.approvers))
+    _publish_wait(turn, frame, node, wait)
+    if node.remind is not None:
+        turn.start_timer(f"{wait.path}/remind", frame, node.remind.every, "remind", f"{node.name}: reminder")
+    if node.escalate is not None:
+        turn.start_timer(f"{wait.path}/escalate", frame, node.escalate.after, "escalate", f"{node.name}: escalation")
+    for decision in _take_early_decisions(turn, wait):
+        if wait.path in turn.state.waits:
+            _decide(turn, wait, node, decision)
+
+
+def start_receive(turn: Turn, frame: Frame, node: Receive) -> None:
+    """Take what came early; wait for the rest."""
+    wait = _open_wait(turn, frame, node)
+    if node.correlate is not None:
+        wait.correlation = _correlation(evaluate(View(turn.state, frame), node.correlate))
+    kept = []
+    for document in turn.state.mailbox:
+        if len(wait.messages) < node.count and document["kind"] == "message" and _wanted(turn, frame, node, document):
+            wait.messages.append(_received(node, document))
+        else:
+            kept.append(document)
+    turn.state.mailbox = kept
+    if len(wait.messages) >= node.count:
+        turn.agenda.append(Succeeded(frame.id, _messages(node, wait)))
+    else:
+        _publish_wait(turn, frame, node, wait)
+
+
+def message_came(turn: Turn, message: Message) -> None:
+    """Give a message to the step that waits for it, or keep it; a repeated one is dropped."""
+    if _repeated(turn, message.message_id):
+        return
+    document = _message_document(message)
+    for wait in turn.state.waits.values():
+        node, frame = turn.plan.nodes[wait.node], turn.state.frames[wait.frame]
+        if isinstance(node, Receive) and _open(node, wait) and _wanted(turn, frame, node, document):
+            wait.messages.append(_received(node, document))
+            if not _open(node, wait):
+                turn.agenda.append(Succeeded(frame.id, _messages(node, wait)))
+            return
+    turn.state.mailbox.append(document)
+
+
+def decision_came(turn: Turn, decision: Decision) -> None:
+    """Apply a decision to the approval it names; keep it if that does not wait yet."""
+    if _repeated(turn, decision.message_id):
+        return
+    wait = find_wait(turn, decision.step)
+    if wait is None:
+        turn.state.mailbox.append(_decision_document(decision))
+        return
+    node = turn.plan.nodes[wait.node]
+    assert isinstance(node, Approval)
+    _decide(turn, wait, node, decision)
+
+
+def find_wait(turn: Turn, step: str) -> Wait | None:
+    """Return the approval that waits and is called `step`: by its path, or by its step id where only one is waiting."""
+    return find_approval(turn.plan.nodes, turn.state.waits, step)
+
+
+def find_approval(nodes: Any, waits: dict[str, Wait], step: str) -> Wait | None:
+    """Return the approval named `step` among `waits`; the oldest where several wait under one id."""
+    exact = waits.get(step)
+    if exact is not None and isinstance(nodes[exact.node], Approval):
+        return exact
+    return next((wait for wait in waits.values() if wait.node == step and isinstance(nodes[step], Approval)), None)
+
+
+def remind(turn: Turn, frame: Frame, node: Approval) -> None:
+    """Publish the reminder and start the next."""
+    assert node.remind is not None
+    path = step_path(frame, node.id)
+    wait = turn.state.waits[path]
+    identity = f"{path}/reminder-{turn.state.sequence}"
+    data: dict[str, Json] = {"workflow_id": turn.state.run["workflow_id"], "step": path, "title": wait.title}
+    data |= {"show": wait.show, "since": _text(wait.since), "approvers": list(wait.approvers or [])}
+    args: dict[str, Json] = {"event_type": node.remind.event, "data": data}
+    operation = Operation("notice", frame.id, node.id)
+    invoke(turn, identity, operation, ACTION_PUBLISH, args, Execution(), f"{node.name}: reminder")
+    turn.start_timer(f"{path}/remind", frame, node.remind.every, "remind", f"{node.name}: reminder")
+
+
+def escalate(turn: Turn, frame: Frame, node: Approval) -> None:
+    """Let more people decide."""
+    assert node.escalate is not None
+    wait = turn.state.waits[step_path(frame, node.id)]
+    added = _names(evaluate(View(turn.state, frame), node.escalate.approvers))
+    if wait.approvers is not None:
+        wait.approvers = list(dict.fromkeys([*wait.approvers, *added]))
+
+
+def waited_too_long(turn: Turn, frame: Frame, node: Approval | Receive) -> None:
+    """The time-out of an approval or a receive has come: do what the author said."""
+    path = step_path(frame, node.id)
+    wait = turn.state.waits[path]
+    match node.on_timeout:
+        case "approve" | "reject" if isinstance(node, Approval):
+            _conclude(turn, wait, node, node.on_timeout == "approve", "timeout")
+        case "continue" if isinstance(node, Receive):
+            turn.agenda.append(Succeeded(frame.id, _messages(node, wait) if wait.messages else None))
+        case "step":
+            turn.agenda.append(Diverted(frame.id, "timed-out", None, node.timeout_next))
+        case _:
+            turn.agenda.append(Broke(frame.id, timeout_problem(f"`{path}` waited too long.")))
+
+
+def _open_wait(turn: Turn, frame: Frame, node: Approval | Receive) -> Wait:
+    path = step_path(frame, node.id)
+    due = None if node.timeout is None else turn.at + round(node.timeout * 1000)
+    return Wait(path, frame.id, node.id, turn.at, due=due)
+
+
+def _publish_wait(turn: Turn, frame: Frame, node: Approval | Receive, wait: Wait) -> None:
+    turn.state.waits[wait.path] = wait
+    open_step(turn, frame, node, "waiting")
+
+
+def _decide(turn: Turn, wait: Wait, node: Approval, decision: Decision) -> None:
+    refusal = refusal_of(wait, node, decision)
+    if refusal is not None:
+        wait.refused.append({"approver": decision.approver, "at": _text(turn.at), "reason": refusal.detail})
+        del wait.refused[:-REFUSED_LIMIT]
+        return
+    wait.decisions.append(
+        {
+            "approver": decision.approver,
+            "decision": "approved" if decision.approved else "rejected",
+            "at": _text(turn.at),
+            "via": decision.via,
+            "comment": decision.comment,
+            "data": decision.data,
+        }
+    )
+    approved = tally(wait, node)
+    if approved is not None:
+        _conclude(turn, wait, node, approved, "decision")
+
+
+def _conclude(turn: Turn, wait: Wait, node: Approval, approved: bool, by: str) -> None:
+    output = _approval_output(wait, approved, by)
+    if approved:
+        turn.agenda.append(Succeeded(wait.frame, output))
+        return
+    if node.on_reject is not None:
+        turn.agenda.append(Diverted(wait.frame, "rejected", output, node.on_reject))
+        return
+    detail = "Nobody decided in time." if by == "timeout" else _who_rejected(wait)
+    extensions: dict[str, Json] = {"decisions": output["decisions"]}
+    turn.agenda.append(
+        Broke(wait.frame, Problem(REJECTED, f"{node.name}: rejected", 403, detail, extensions=extensions))
+    )
+
+
+def _approval_output(wait: Wait, approved: bool, by: str) -> dict[str, Json]:
+    data: dict[str, Json] = {}
+    for decision in wait.decisions:
+        given = decision["data"]
+        if isinstance(given, dict):
+            data |= given
+    decision_word: Json = "approved" if approved else "rejected"
+    return {"decision": decision_word, "by": by, "decisions": list(wait.decisions), "data": data}
+
+
+def _who_rejected(wait: Wait) -> str:
+    rejections = [entry for entry in wait.decisions if entry["decision"] == "rejected"]
+    words = [
+        f"{entry['approver']}: {entry['comment']}" if entry["comment"] else f"{entry['approver']}"
+        for entry in rejections
+    ]
+    return "Rejected by " + "; ".join(words) + "."
+
+
+def _take_early_decisions(turn: Turn, wait: Wait) -> list[Decision]:
+    mine = [
+        entry for entry in turn.state.mailbox if entry["kind"] == "decision" and entry["step"] in (wait.path, wait.node)
+    ]
+    turn.state.mailbox = [entry for entry in turn.state.mailbox if entry not in mine]
+    return [_decision(entry) for entry in mine]
+
+
+def _repeated(turn: Turn, message_id: str | None) -> bool:
+    if message_id is None:
+        return False
+    seen = turn.state.seen
+    if message_id in seen:
+        return True
+    seen[message_id] = None
+    if len(seen) > SEEN_LIMIT:
+        del seen[next(iter(seen))]
+    return False
+
+
+def _open(node: Receive, wait: Wait) -> bool:
+    return len(wait.messages) < node.count
+
+
+def _wanted(turn: Turn, frame: Frame, node: Receive, document: dict[str, Json]) -> bool:
+    if node.signal is not None and document["name"] != node.signal:
+        return False
+    event = document["event"]
+    if node.event is not None and not (isinstance(event, dict) and topic_matches(node.event, str(event.get("type")))):
+        return False
+    if node.match is None:
+        return True
+    try:
+        return holds(View(turn.state, frame, {"event": _binding(document)}), node.match)
+    except EvaluationError:
+        return False
+
+
+def _binding(document: dict[str, Json]) -> Json:
+    event = document["event"]
+    if event is not None:
+        return event
+    return {"id": document["message_id"], "type": document["name"], "data": document["data"]}
+
+
+def _received(node: Receive, document: dict[str, Json]) -> Json:
+    return document["data"] if node.event is None else _binding(document)
+
+
+def _messages(node: Receive, wait: Wait) -> Json:
+    return wait.messages[0] if node.count == 1 else list(wait.messages)
+
+
+def _message_document(message: Message) -> dict[str, Json]:
+    document: dict[str, Json] = {"kind": "message", "name": message.name, "data": message.data}
+    return document | {"event": message.event, "message_id": message.message_id}
+
+
+def _decision_document(decision: Decision) -> dict[str, Json]:
+    return {
+        "kind": "decision",
+        "at": decision.at,
+        "step": decision.step,
+        "approved": decision.approved,
+        "approver": decision.approver,
+        "roles": list(decision.roles),
+        "comment": decision.comment,
+        "data": decision.data,
+        "via": decision.via,
+    }
+
+
+def _decision(document: dict[str, Any]) -> Decision:
+    values = {key: value for key, value in document.items() if key != "kind"}
+    return Decision(**(values | {"roles": tuple(values["roles"])}))
+
+
+def _names(value: Json) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    raise EvaluationError(expression_problem(f"`approvers` gave {value!r}, not a list of names."))
+
+
+def _correlation(value: Json) -> list[str]:
+    if not isinstance(value, dict):
+        raise EvaluationError(expression_problem("`correlate` must be a map of field to value."))
+    return [f"{key}={value[key]}" for key in sorted(value)]
+
+
+def _text(at: int) -> str:
+    return moment(at).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,86 @@
+"""Triggers: what, besides a person, starts, signals or cancels a run.
+
+Part of a compiled definition but not of its plan: a changed trigger does not change what a running run does. The bridge matches
+events against `EventTrigger`s; the schedule reconciler makes a Temporal Schedule of each `ScheduleTrigger`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from workflows.language.expressions.cel import Expression
+from workflows.language.expressions.template import Template
+from workflows.language.plan import Plan
+
+IfRunning = Literal["ignore", "signal", "terminate", "fail"]
+IfMissing = Literal["drop", "dead-letter", "start", "hold"]
+Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a run. `key` None = one run for each event id; `input` None = the event's data."""
+
+    key: Template | None = None
+    input: Template | None = None
+    if_running: IfRunning = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Signal the run with this key. `data` None = the event's data."""
+
+    key: Template
+    name: str
+    data: Template | None = None
+    if_missing: IfMissing = "dead-letter"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Request the cancellation of the run with this key."""
+
+    key: Template
+    if_missing: IfMissing = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrigger:
+    """What an event whose type matches the topic pattern `event` (and for which `when` holds) does. Expressions see `event`."""
+
+    event: str
+    when: Expression | None
+    does: Start | Signal | Cancel
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleTrigger:
+    """A cron schedule; durations in seconds. `catch_up` = how late a missed start is still made."""
+
+    cron: str
+    timezone: str = "UTC"
+    overlap: Overlap = "skip"
+    catch_up: float = 60.0
+    jitter: float = 0.0
+    paused: bool = False
+    input: Template | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A compiled definition: its plan and its triggers, and the file it came from."""
+
+    plan: Plan
+    triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
+    file: str = ""
+
+    @property
+    def id(self) -> str:
+        """Id of the definition, which is its Temporal workflow type."""
+        return self.plan.id
+
+    @property
+    def version(self) -> str:
+        """Semantic version."""
+        return self.plan.version
