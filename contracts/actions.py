@@ -1,7 +1,7 @@
 """What the compiler and the engine know of an action: its name, its schemas, where it runs.
 
-The registry in `activities` makes one `ActionSpec` for each action; the compiler checks `with` against `input_schema` and the
-types of expressions against `output_schema` without importing the code behind it.
+The registry in `activities` makes one `ActionSpec` for each action; the compiler checks `with` against
+`input_schema` and the types of expressions against `output_schema` without importing the code behind it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The event envelope: what travels on the bus.
 
-The form is the seed's: `event_id`, `event_type`, `event_version`, `timestamp`, `source`, `data`, `metadata`. Expressions see it under shorter
-names as well (`event.id`, `event.type`, `event.data`), which `as_binding` gives.
+The form is the seed's: `event_id`, `event_type`, `event_version`, `timestamp`, `source`, `data`, `metadata`.
+Expressions see it under shorter names as well (`event.id`, `event.type`, `event.data`), which `as_binding` gives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The errors of the product: one root, two bases.
 
-A `PermanentError` cannot be helped by a retry; a `TemporaryError` may be. The docstring of a class is its default message and names
-the cure; what differs from case to case is carried as the detail. `code` is stable and listed in docs/errors.md. Foreign
-exceptions are wrapped once, where the library is called.
+A `PermanentError` cannot be helped by a retry; a `TemporaryError` may be. The docstring of a class is its default
+message and names the cure; what differs from case to case is carried as the detail. `code` is stable and listed in
+docs/errors.md. Foreign exceptions are wrapped once, where the library is called.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Problem documents (RFC 9457): the one form in which failures travel.
 
 An action, the engine, a child workflow and the bridge all describe a failure as a `Problem`. Temporal carries it as the
-details of an `ApplicationError` whose type is the problem's type, so that retry policies and handlers select by one word.
-`outcome` is our extension member: "unknown" says that the effect may have happened (a time-out after the request was
-sent), which is what arms a compensation; "failed" says that it certainly did not.
+details of an `ApplicationError` whose type is the problem's type, so that retry policies and handlers select by one
+word. `outcome` is our extension member: "unknown" says that the effect may have happened (a time-out after the
+request was sent), which is what arms a compensation; "failed" says that it certainly did not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Topic patterns, as AMQP's topic exchange defines them.
 
-Words are separated by dots; `*` stands for exactly one word, `#` for none or more. The bridge routes by them and `receive` waits by them, so they
-must agree with the broker.
+Words are separated by dots; `*` stands for exactly one word, `#` for none or more. The bridge routes by them and
+`receive` waits by them, so they must agree with the broker.
 """
 
 from __future__ import annotations

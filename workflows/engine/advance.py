@@ -1,8 +1,9 @@
 """The engine: `advance(plan, state, event) -> (state, commands)`.
 
-A pure function of its arguments: no clock but the event's, no randomness, no I/O, no Temporal. The state is consumed: it is changed in place and
-handed back (see `state`). An event opens a turn; what it leads to is put on the turn's agenda and worked off in order; what must be done
-outside comes out as commands. Whatever an expression does, the worst that happens is that its step fails.
+A pure function of its arguments: no clock but the event's, no randomness, no I/O, no Temporal. The state is
+consumed: it is changed in place and handed back (see `state`). An event opens a turn; what it leads to is put on the
+turn's agenda and worked off in order; what must be done outside comes out as commands. Whatever an expression does,
+the worst that happens is that its step fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Commands: what the engine asks of the shell, as plain data.
 
-Each operation has an id (its step path, with a suffix where a step needs more than one) that is unique among the operations in
-flight; the event that answers carries the same id.
+Each operation has an id (its step path, with a suffix where a step needs more than one) that is unique among the
+operations in flight; the event that answers carries the same id.
 """
 
 from __future__ import annotations

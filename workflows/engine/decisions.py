@@ -5,7 +5,6 @@ Pure rules without a turn, because the update's validator asks them before anyth
 
 from __future__ import annotations
 
-
 from contracts.problems import AUTHORIZATION, REJECTED, VALIDATION, Problem
 from workflows.engine.events import Decision
 from workflows.engine.schemas import complaints

@@ -1,6 +1,7 @@
 """What expressions see of a run, and what becomes of one that fails.
 
-`now` is workflow time, `uuid()` is derived from the run's id and a counter in the state, and there is no other source of
+`now` is workflow time, `uuid()` is derived from the run's id and a counter in the state, and there is no other
+source of
 anything: the same events give the same values in every process.
 """
 
@@ -46,7 +47,7 @@ class View:
         return self._lookup(name) if fixed is None else fixed(self)
 
     def step(self, name: str) -> object:
-        """Return output, status and error of the nearest step of that name; all but the status null where it has not run."""
+        """Return output, status and error of the nearest step of that name; `not-run` where it has not run."""
         scope = self.state.scopes.get(self.frame.scope)
         while scope is not None:
             found = scope.steps.get(name)

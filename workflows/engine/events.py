@@ -1,8 +1,8 @@
 """Events: everything that can happen to a run, as plain data.
 
-The shell turns what Temporal resolves (results, timers, signals, updates, cancellation) into these, in the order in which Temporal
-delivers them, and gives each to `advance`. `at` is workflow time, milliseconds since the epoch, UTC; it is the only clock of the engine. `id` of an operation's
-event is the id of the command that started it.
+The shell turns what Temporal resolves (results, timers, signals, updates, cancellation) into these, in the order in
+which Temporal delivers them, and gives each to `advance`. `at` is workflow time, milliseconds since the epoch, UTC;
+it is the only clock of the engine. `id` of an operation's event is the id of the command that started it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An activity or child failed for good, was cancelled, or could not be started; `problem.outcome` says how certain that is."""
+    """An activity or child failed for good or was cancelled; `problem.outcome` says how certain that is."""
 
     at: int
     id: str

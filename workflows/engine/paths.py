@@ -1,6 +1,7 @@
 """How a path is walked: a step is entered, succeeds or breaks; the path goes on, ends, or is cancelled.
 
-These are the rules that hold for every kind of step. What a kind does when it is entered stands in `steps`, `waiting` and `blocks`.
+These are the rules that hold for every kind of step. What a kind does when it is entered stands in `steps`,
+`waiting` and `blocks`.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def interrupt(turn: Turn, frame: Frame, problem: Problem) -> None:
         for child in tuple(frame.children):
             cancel_path(turn, turn.state.frames[child])
     elif not turn.cancel(operation_id(frame)):
+        turn.drop(operation_id(frame))
         turn.agenda.append(Broke(frame.id, problem))
 
 

@@ -1,8 +1,9 @@
 """The saga: what is armed, how a run unwinds, how it ends.
 
-A run unwinds in two phases. **Settling**: nothing new starts, all that is in flight is cancelled and awaited, because only a settled step
-tells whether its compensation is due. **Compensating**: the armed compensations run in reverse order of completion, each once, shielded from
-any further cancellation; one that fails for good is written down and the others go on.
+A run unwinds in two phases. **Settling**: nothing new starts, all that is in flight is cancelled and awaited,
+because only a settled step tells whether its compensation is due. **Compensating**: the armed compensations run in
+reverse order of completion, each once, shielded from any further cancellation; one that fails for good is written
+down and the others go on.
 """
 
 from __future__ import annotations

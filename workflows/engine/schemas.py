@@ -1,6 +1,7 @@
 """JSON Schema 2020-12 validation inside a run: the input and the forms of approvals.
 
-Formats are checked; a `$ref` that leaves the document is refused, so that no validation ever reads a file or the network.
+Formats are checked; a `$ref` that leaves the document is refused, so that no validation ever reads a file or the
+network.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """The state of a run: one serialisable value.
 
-`advance` owns it: it changes the state that it is given and hands it back, so the caller must not use the old value again (copying
-would cost O(state) at each event). All members are JSON, so the state can be carried over continue-as-new at any moment, shown by a query,
-compared and stored.
+`advance` owns it: it changes the state that it is given and hands it back, so the caller must not use the old value
+again (copying would cost O(state) at each event). All members are JSON, so the state can be carried over
+continue-as-new at any moment, shown by a query, compared and stored.
 
-A **frame** is one path being walked: the root, a branch of a fork, an item of a foreach, a round of a repeat, a body of a try. It
-stands at one node at a time; a block's node waits for its child frames. A **scope** holds what expressions see: branches and try bodies share
-the scope around them, items and rounds have their own.
+A **frame** is one path being walked: the root, a branch of a fork, an item of a foreach, a round of a repeat, a body
+of a try. It stands at one node at a time; a block's node waits for its child frames. A **scope** holds what
+expressions see: branches and try bodies share the scope around them, items and rounds have their own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A turn: one call of `advance`, with what it reads, changes and asks for.
 
-The rules of the language never call each other. Each puts what follows on the turn's agenda (enter a node, a step succeeded, a path ended ...) and
-`advance` works it off in order; so there is no recursion, blocks of any depth cost the same stack, and each rule is read by itself.
+The rules of the language never call each other. Each puts what follows on the turn's agenda (enter a node, a step
+succeeded, a path ended ...) and `advance` works it off in order; so there is no recursion, blocks of any depth cost
+the same stack, and each rule is read by itself.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _SIGNS = {
     "waiting": "⏸",
     "completed": "✔",
     "failed": "✘",
-    "skipped": "–",
+    "skipped": "-",
     "cancelled": "⊘",
     "rejected": "✘",
     "timed-out": "⏱",
@@ -30,7 +30,7 @@ _SIGNS = {
 
 
 def details(plan: Plan, state: State) -> str:
-    """Return the run as Markdown for the Temporal UI: its status, what it waits for, and its last steps (40 at most)."""
+    """Return the run as Markdown for the Temporal UI: its status, what it waits for, its last steps (40 at most)."""
     lines = [f"**{plan.name}** {plan.version} · **{state.status}**", ""]
     lines += _problem_lines(state)
     for approval in approvals(plan, state):
@@ -39,13 +39,13 @@ def details(plan: Plan, state: State) -> str:
 
 
 def approvals(plan: Plan, state: State) -> list[dict[str, Json]]:
-    """Return the approvals that wait, oldest first: step, title, show, approvers, quorum, form, decisions, since, due."""
+    """Return the approvals that wait, oldest first, with what an approver needs to know."""
     waiting = ((wait, plan.nodes[wait.node]) for wait in state.waits.values())
     return [_approval(wait, node) for wait, node in waiting if isinstance(node, Approval)]
 
 
 def refusal(plan: Plan, state: State, decision: Decision) -> Problem | None:
-    """Return why a decision cannot be taken now, or None: unknown step, not waiting, not an approver, a form that does not fit."""
+    """Return why a decision cannot be taken now, or None."""
     wait = find_approval(plan.nodes, state.waits, decision.step)
     if wait is None:
         return _nothing_waits(plan, state, decision.step)

@@ -1,11 +1,12 @@
 """Waiting for people and messages: approval and receive, and the mailbox of what came before anybody waited.
 
-A message goes to the first step that waits for it, in the order in which they began to wait; else it is kept. A decision goes to the approval it
-names. Both are applied at most once for each message id.
+A message goes to the first step that waits for it, in the order in which they began to wait; else it is kept. A
+decision goes to the approval it names. Both are applied at most once for each message id.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.json import Json
@@ -20,7 +21,7 @@ from workflows.engine.paths import open_step
 from workflows.engine.saga import timeout_problem
 from workflows.engine.state import Frame, Operation, Wait
 from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
-from workflows.language.plan import Approval, Execution, Receive
+from workflows.language.plan import AnyNode, Approval, Execution, Receive
 
 SEEN_LIMIT = 1000
 REFUSED_LIMIT = 100
@@ -90,16 +91,16 @@ def decision_came(turn: Turn, decision: Decision) -> None:
 
 
 def find_wait(turn: Turn, step: str) -> Wait | None:
-    """Return the approval that waits and is called `step`: by its path, or by its step id where only one is waiting."""
+    """Return the approval that waits and is called `step`: by its path or its step id; "" = the only one that waits."""
     return find_approval(turn.plan.nodes, turn.state.waits, step)
 
 
-def find_approval(nodes: Any, waits: dict[str, Wait], step: str) -> Wait | None:
-    """Return the approval named `step` among `waits`; the oldest where several wait under one id."""
-    exact = waits.get(step)
-    if exact is not None and isinstance(nodes[exact.node], Approval):
-        return exact
-    return next((wait for wait in waits.values() if wait.node == step and isinstance(nodes[step], Approval)), None)
+def find_approval(nodes: Mapping[str, AnyNode], waits: Mapping[str, Wait], step: str) -> Wait | None:
+    """Return the approval named `step` among `waits`: the oldest of that id; for "" the only one that waits."""
+    waiting = [wait for wait in waits.values() if isinstance(nodes[wait.node], Approval)]
+    if not step:
+        return waiting[0] if len(waiting) == 1 else None
+    return next((wait for wait in waiting if step in (wait.path, wait.node)), None)
 
 
 def remind(turn: Turn, frame: Frame, node: Approval) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ from workflows.language.plan import (
     sealed,
 )
 
-Draw = Callable[[st.SearchStrategy[object]], object]
+T = TypeVar("T")
 
 
 def template(value: Json) -> Template:
@@ -46,9 +46,12 @@ def template(value: Json) -> Template:
 
 TRUE, FALSE = (compile_expression(text, frozenset()) for text in ("true", "false"))
 COUNTED = compile_expression("vars.count >= 2", frozenset())
-NOTHING, TWO, THREE, TITLE, PROBLEM, MINUTE = (
-    template(value) for value in ({}, ["a", "b"], [1, 2, 3], "Go on?", {"type": "raised", "title": "Raised"}, "1m")
-)
+NOTHING = template({})
+TWO = template(["a", "b"])
+THREE = template([1, 2, 3])
+TITLE = template("Go on?")
+PROBLEM = template({"type": "raised", "title": "Raised"})
+MINUTE = template("1m")
 SET_COUNT = template({"count": 2})
 KINDS = (
     "act",
@@ -72,7 +75,7 @@ KINDS = (
 class Garden:
     """Grows one plan; every step gets the next number as its id."""
 
-    draw: Callable[..., object]
+    draw: st.DrawFn
     nodes: dict[str, AnyNode] = field(default_factory=dict)
     size: int = 0
 
@@ -80,16 +83,18 @@ class Garden:
         self.size += 1
         return f"{kind}-{self.size}"
 
-    def pick(self, *choices: object) -> object:
+    def pick(self, *choices: T) -> T:
         return self.draw(st.sampled_from(choices))
 
+    def number(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
     def chance(self, one_in: int) -> bool:
-        return self.draw(st.integers(1, one_in)) == 1
+        return self.number(1, one_in) == 1
 
     def body(self, depth: int) -> str:
         """Grow a sequence of one to three steps and return the id of its first."""
-        count = self.draw(st.integers(1, 3))
-        assert isinstance(count, int)
+        count = self.number(1, 3)
         successor: str | None = None
         for _ in range(count):
             successor = self.step(depth, successor)
@@ -100,7 +105,6 @@ class Garden:
         kind = self.pick(*KINDS)
         if self.size > 24 or (depth == 0 and kind in ("fork", "foreach", "repeat", "try", "decide")):
             kind = "act"
-        assert isinstance(kind, str)
         identity = self.identity(kind)
         node: AnyNode = getattr(self, f"_{kind}")(identity, depth, successor)
         self.nodes[identity] = node
@@ -116,10 +120,10 @@ class Garden:
         return None if self.chance(4) else Undo("undo", NOTHING, Execution())
 
     def condition(self) -> Expression | None:
-        return self.pick(None, None, None, None, FALSE, TRUE)  # type: ignore[return-value]  # sampled_from loses the type
+        return self.pick(None, None, None, None, FALSE, TRUE)
 
     def timeout(self) -> float | None:
-        return self.pick(None, None, 30.0)  # type: ignore[return-value]  # sampled_from loses the type
+        return self.pick(None, None, 30.0)
 
     def _act(self, identity: str, depth: int, successor: str | None) -> Act:
         return Act(
@@ -148,7 +152,7 @@ class Garden:
         )
 
     def _fork(self, identity: str, depth: int, successor: str | None) -> Fork:
-        branches = tuple(Branch(f"b{number}", self.body(depth - 1)) for number in range(self.draw(st.integers(1, 3))))  # type: ignore[arg-type]  # draw is untyped here
+        branches = tuple(Branch(f"b{number}", self.body(depth - 1)) for number in range(self.number(1, 3)))
         return Fork(
             id=identity,
             name=identity,
@@ -156,7 +160,7 @@ class Garden:
             handlers=self.handlers(successor),
             timeout=self.timeout(),
             branches=branches,
-            wait=self.draw(st.integers(1, len(branches))),  # type: ignore[arg-type]  # draw is untyped here
+            wait=self.number(1, len(branches)),
             cancel_on_error=self.chance(2),
         )
 
@@ -167,16 +171,16 @@ class Garden:
             next=successor,
             handlers=self.handlers(successor),
             timeout=self.timeout(),
-            items=self.pick(TWO, THREE),  # type: ignore[arg-type]  # sampled_from loses the type
+            items=self.pick(TWO, THREE),
             item="item",
             index="index",
-            concurrency=self.draw(st.integers(1, 3)),  # type: ignore[arg-type]  # draw is untyped here
+            concurrency=self.number(1, 3),
             entry=self.body(depth - 1),
-            batch=self.pick(None, None, 2),  # type: ignore[arg-type]  # sampled_from loses the type
+            batch=self.pick(None, None, 2),
         )
 
     def _repeat(self, identity: str, depth: int, successor: str | None) -> Repeat:
-        before, after = self.pick((None, TRUE), (None, FALSE), (None, COUNTED), (TRUE, None), (FALSE, None))  # type: ignore[misc]  # sampled_from loses the type
+        before, after = self.pick((None, TRUE), (None, FALSE), (None, COUNTED), (TRUE, None), (FALSE, None))
         return Repeat(
             id=identity,
             name=identity,
@@ -203,12 +207,11 @@ class Garden:
 
     def _decide(self, identity: str, depth: int, successor: str | None) -> Decide:
         chosen = self.pick(TRUE, FALSE)
-        assert isinstance(chosen, Expression)
         case = Case(chosen, self.step(depth - 1, successor))
         return Decide(id=identity, name=identity, next=successor, cases=(case,), otherwise=successor)
 
     def _pause(self, identity: str, depth: int, successor: str | None) -> Pause:
-        return Pause(id=identity, name=identity, next=successor, duration=MINUTE)
+        return Pause(id=identity, name=identity, next=successor, timeout=self.timeout(), duration=MINUTE)
 
     def _approval(self, identity: str, depth: int, successor: str | None) -> Approval:
         return Approval(
@@ -218,7 +221,7 @@ class Garden:
             handlers=self.handlers(successor),
             timeout=self.timeout(),
             title=TITLE,
-            on_timeout=self.pick("reject", "approve", "fail"),  # type: ignore[arg-type]  # sampled_from loses the type
+            on_timeout=self.pick("reject", "approve", "fail"),
         )
 
     def _receive(self, identity: str, depth: int, successor: str | None) -> Receive:
@@ -229,7 +232,7 @@ class Garden:
             handlers=self.handlers(successor),
             timeout=self.timeout(),
             signal="paid",
-            on_timeout=self.pick("fail", "continue"),  # type: ignore[arg-type]  # sampled_from loses the type
+            on_timeout=self.pick("fail", "continue"),
         )
 
     def _set(self, identity: str, depth: int, successor: str | None) -> Assign:
@@ -244,7 +247,7 @@ class Garden:
 
 
 @st.composite
-def plans(draw: Callable[..., object]) -> Plan:
+def plans(draw: st.DrawFn) -> Plan:
     """Random plans of 1 to about 30 steps."""
     garden = Garden(draw)
     entry = garden.body(3)
@@ -255,7 +258,7 @@ def plans(draw: Callable[..., object]) -> Plan:
             name="Grown",
             nodes=garden.nodes,
             entry=entry,
-            timeout=garden.pick(None, None, 3600.0),  # type: ignore[arg-type]  # sampled_from loses the type
-            saga=SagaPolicy(order=garden.pick("reverse", "reverse", "parallel")),  # type: ignore[arg-type]  # sampled_from loses the type
+            timeout=garden.pick(None, None, 3600.0),
+            saga=SagaPolicy(order=garden.pick("reverse", "reverse", "parallel")),
         )
     )

@@ -46,7 +46,7 @@ def lived(plan: Plan, seed: int) -> World:
 @unhurried
 @given(plans(), st.integers(0, 2**64 - 1))
 def test_engine_keeps_its_promises(plan: Plan, seed: int) -> None:
-    """Every run ends; what is due is undone once, in reverse order; nothing starts after the phase changed; replay is equal."""
+    """Every run ends; what is due is undone once, in reverse; nothing starts once it unwinds; replay is equal."""
     world = lived(plan, seed)
     state, commands = replayed(world)
     assert state == world.state

@@ -1,7 +1,7 @@
 """A world for the engine: answers its commands in any order, and keeps its own book of what must be undone.
 
-The book is written from the events alone and knows nothing of the engine's state: a step that succeeded, or whose outcome is unknown, is due
-to be undone, in the reverse of that order.
+The book is written from the events alone and knows nothing of the engine's state: a step that succeeded, or whose
+outcome is unknown, is due to be undone, in the reverse of that order.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class World:
         if self.upsets and self.chooser.choose(12) == 0:
             self.upsets -= 1
             return self._upset()
-        waits = [path for path in self.state.waits]
+        waits = list(self.state.waits)
         flying = list(self.flying)
         number = self.chooser.choose(len(flying) + len(waits)) if flying or waits else -1
         assert number >= 0, "nothing is in flight, nothing waits, and the run has not ended"
