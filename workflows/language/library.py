@@ -1,7 +1,7 @@
 """The library: all loaded versions of all definitions, and which one a name means.
 
-Frozen data that the worker, the bridge and the command line share. A type name is `id` (the version that takes new starts) or
-`id@version` (that one); a pin is `version+digest8` and means exactly one content.
+Frozen data that the worker, the bridge and the command line share. A type name is `id` (the version that takes new
+starts) or `id@version` (that one); a pin is `version+digest8` and means exactly one content.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
 """The plan: a definition as a small graph of nodes, which is all that the engine ever sees.
 
-Sequence and graph shape have become one: every node names its successor, and `None` ends the path. A block (parallel, foreach,
-repeat, try) names the entry of each body; a body's path ends with `None` and the block goes on. Expressions are compiled,
-defaults are filled in, durations are seconds. The plan keeps no spelling of the YAML language, so that a second front end can
-be lowered to it. Nodes are shared, immutable and found by id in one dictionary: a step costs the same in a plan of 500.
+Sequence and graph shape have become one: every node names its successor, and `None` ends the path. A block
+(parallel, foreach, repeat, try) names the entry of each body; a body's path ends with `None` and the block goes on.
+Expressions are compiled, defaults are filled in, durations are seconds. The plan keeps no spelling of the YAML
+language, so that a second front end can be lowered to it. Nodes are shared, immutable and found by id in one
+dictionary: a step costs the same in a plan of 500.
 
-Within one list no path visits a node twice (cycles are refused; `repeat` is the loop), so a node runs at most once in each frame
-and `frame prefix + node id` names a step of a run for good.
+Within one list no path visits a node twice (cycles are refused; `repeat` is the loop), so a node runs at most once
+in each frame and `frame prefix + node id` names a step of a run for good.
 """
 
 from __future__ import annotations
@@ -157,8 +158,8 @@ class Branch:
 class Fork(Node):
     """Take several paths at once; then go on at `next`.
 
-    A branch's path ends with None or when it reaches `join` (graph shape; then `next` == `join`). `wait` = how many branches must end before the
-    fork goes on: the number itself (all = their count, any = 1); the rest is cancelled.
+    A branch's path ends with None or when it reaches `join` (graph shape; then `next` == `join`). `wait` = how many
+    branches must end before the fork goes on: the number itself (all = their count, any = 1); the rest is cancelled.
     """
 
     branches: tuple[Branch, ...]
@@ -187,7 +188,8 @@ class Foreach(Node):
 class Repeat(Node):
     """Run `entry` while `before` holds (checked before each round) and until `after` holds (checked after it).
 
-    `max` rounds at most: one more is a `runtime` problem. `carry` is assigned to vars after each round; `index` counts from 0.
+    `max` rounds at most: one more is a `runtime` problem. `carry` is assigned to vars after each round; `index`
+    counts from 0.
     """
 
     entry: str
@@ -240,7 +242,8 @@ OnTimeout = Literal["reject", "approve", "fail", "step"]
 class Approval(Node):
     """Wait for people to decide. `timeout` (of Node) ends the waiting.
 
-    `approvers` None = anybody. `on_timeout` "step" = go to `timeout_next`. `on_reject` None = fail with a `rejected` problem.
+    `approvers` None = anybody. `on_timeout` "step" = go to `timeout_next`. `on_reject` None = fail with a `rejected`
+    problem.
     """
 
     title: Template
@@ -268,8 +271,9 @@ class Pause(Node):
 class Receive(Node):
     """Wait for `count` messages: events whose type matches the topic pattern `event`, or signals called `signal`.
 
-    `match` sees `event`. `timeout` (of Node) ends the waiting: `on_timeout` "fail" is a `timeout` problem, "step" goes to `timeout_next`
-    (None with "continue": goes on with what came). The output is the one message, or the list where `count` > 1.
+    `match` sees `event`. `timeout` (of Node) ends the waiting: `on_timeout` "fail" is a `timeout` problem, "step"
+    goes to `timeout_next` (None with "continue": goes on with what came). The output is the one message, or the list
+    where `count` > 1.
     """
 
     event: str | None = None
@@ -367,7 +371,7 @@ def canonical_text(plan: Plan) -> str:
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:
-    """Return the plan as JSON: each node with its `kind`, expressions and templates in their source form, defaults left out."""
+    """Return the plan as JSON: nodes with their `kind`, expressions in their source form, defaults left out."""
     document = _to_json(plan)
     assert isinstance(document, dict)
     return document

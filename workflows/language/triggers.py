@@ -1,7 +1,8 @@
 """Triggers: what, besides a person, starts, signals or cancels a run.
 
-Part of a compiled definition but not of its plan: a changed trigger does not change what a running run does. The bridge matches
-events against `EventTrigger`s; the schedule reconciler makes a Temporal Schedule of each `ScheduleTrigger`.
+Part of a compiled definition but not of its plan: a changed trigger does not change what a running run does. The
+bridge matches events against `EventTrigger`s; the schedule reconciler makes a Temporal Schedule of each
+`ScheduleTrigger`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class EventTrigger:
-    """What an event whose type matches the topic pattern `event` (and for which `when` holds) does. Expressions see `event`."""
+    """What an event does whose type matches the topic pattern `event` and for which `when` holds.
+
+    Expressions see `event`.
+    """
 
     event: str
     when: Expression | None
