@@ -122,7 +122,7 @@ def _exported(type_: Type, done: dict[int, Type]) -> Type:
     return done[id(type_)]
 
 
-def _export(type_: Type, done: dict[int, Type]) -> Type:  # noqa: PLR0911 - a case a line
+def _export(type_: Type, done: dict[int, Type]) -> Type:
     match type_.kind:
         case "timestamp" | "duration" | "bytes":
             return STRING

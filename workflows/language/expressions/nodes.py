@@ -97,7 +97,7 @@ class Let:
 Node: TypeAlias = Const | Name | Select | Index | Call | ListOf | MapOf | Loop | Let
 
 
-def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - a case a line
+def children(node: Node) -> tuple[Node, ...]:
     """The nodes directly below, in the order of the text."""
     match node:
         case Const() | Name():

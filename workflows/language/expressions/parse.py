@@ -154,7 +154,7 @@ class _Reader:
         self._offsets = offsets
         self._library = library
 
-    def read(self, encoded: bytes) -> Node:  # noqa: PLR0911 - a kind of node a line
+    def read(self, encoded: bytes) -> Node:
         """Decode one expression; those within it are decoded one by one."""
         message = self._library.expr.FromString(encoded)
         offset = self._offsets.get(message.id, 0)

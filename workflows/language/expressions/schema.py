@@ -58,7 +58,7 @@ class _Schemas:
         self._document = document
         self._known: dict[str, Type] = {}
 
-    def read(self, schema: Any) -> Type:  # noqa: PLR0911 - a keyword a line
+    def read(self, schema: Any) -> Type:
         """Read a schema of the document."""
         if not isinstance(schema, Mapping):
             return ANY
