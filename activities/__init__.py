@@ -1,0 +1,1 @@
+"""Actions: typed functions with side effects, one file a capability."""

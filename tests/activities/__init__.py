@@ -1,0 +1,1 @@
+"""Tests of the actions, with real servers at the other end."""
