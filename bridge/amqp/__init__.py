@@ -1,0 +1,1 @@
+"""RabbitMQ: connections, topology, consuming, acknowledging, publishing."""

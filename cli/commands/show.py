@@ -1,0 +1,64 @@
+"""`saga show`: one run, as it is now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from temporalio.client import WorkflowExecution
+
+from cli import connections, loop
+from cli.output import clean, coloured, print_json, print_table, when
+from cli.problems import problem_lines
+from cli.progress import State, steps_of
+from cli.runs import handle_of, state_of, status_of
+from cli.settings import Settings, load_settings
+
+
+@click.command("show")
+@click.argument("run", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole state as a JSON document.")
+def command(run: str, as_json: bool) -> None:
+    """Show one run: its steps, what it waits for, how it ended.
+
+    \b
+    Examples:
+      saga show agent-creation/ada
+      saga show agent-creation/ada --json | jq .vars
+    """
+    execution, state = loop.run(_fetch(load_settings(), run))
+    if as_json:
+        print_json({"workflow_id": execution.id, "status": status_of(execution), "state": _plain(state)})
+    else:
+        _print(execution, state)
+
+
+async def _fetch(settings: Settings, run: str) -> tuple[WorkflowExecution, State | None]:
+    async with connections.temporal(settings) as client:
+        handle = handle_of(client, run)
+        return await handle.describe(), await state_of(handle)
+
+
+def _plain(state: State | None) -> dict[str, Any] | None:
+    return None if state is None else dict(state)
+
+
+def _print(execution: WorkflowExecution, state: State | None) -> None:
+    click.echo(f"{click.style(execution.id, bold=True)}  {coloured(status_of(execution))}")
+    click.echo(f"started {when(int(execution.start_time.timestamp() * 1000))}")
+    if state is None:
+        click.echo("No worker answers, so the steps cannot be shown: start one with `saga worker` or `saga up`.")
+        return
+    click.echo(f"version {state['version']}\n")
+    print_table(("STEP", "STATUS", "STARTED", "TOOK", "DETAIL"), _rows(state))
+    for wait in state["waits"].values():
+        if wait["title"]:
+            click.echo(f"\n{clean(wait['title'])}  (saga approve {execution.id} {wait['path']})")
+    if problem := state.get("problem") or state.get("recovered"):
+        click.echo()
+        for line in problem_lines(problem):
+            click.echo(line)
+
+
+def _rows(state: State) -> list[tuple[str, str, str, str, str]]:
+    return [(step.name, step.word, when(step.started), step.took, step.detail) for step in steps_of(state)]

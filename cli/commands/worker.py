@@ -1,0 +1,45 @@
+"""`saga worker`: one process that runs workflows and actions."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from cli import connections, loop
+from cli.definitions import default_folder, definitions_option, load_library
+from cli.logs import log_to_stderr
+from cli.serving import opened_resources, running_worker
+from cli.settings import Settings, amqp_url, database_url, load_settings
+from workflows.language.library import Library
+
+
+@click.command("worker")
+@definitions_option
+def command(paths: tuple[Path, ...]) -> None:
+    """Run workflows and actions against given services, until Ctrl-C or SIGTERM.
+
+    Temporal is found by TEMPORAL_ADDRESS (and the other settings of Temporal's own command line), PostgreSQL by
+    SAGA_DATABASE_URL, RabbitMQ by SAGA_AMQP_URL; without them, where `saga up` runs in this folder. Without a
+    database or a broker, actions that need one wait for a worker that has it.
+
+    \b
+    Examples:
+      saga worker
+      TEMPORAL_ADDRESS=temporal:7233 SAGA_DATABASE_URL=postgresql://saga@db/saga saga worker
+    """
+    settings = load_settings()
+    log_to_stderr(settings)
+    loop.serve(_serve(settings, load_library(paths), paths[0] if paths else default_folder()))
+
+
+async def _serve(settings: Settings, library: Library, definitions: Path) -> None:
+    async with (
+        connections.temporal(settings) as client,
+        opened_resources(definitions, database_url(settings), amqp_url(settings)) as resources,
+        running_worker(client, library, resources, settings),
+    ):
+        count = len(library.all())
+        click.echo(f"Worker on task queue {settings.task_queue!r}: {count} versions of definitions.", err=True)
+        await asyncio.Event().wait()

@@ -1,0 +1,79 @@
+"""The whole system in one process: stack, deployment, worker and bridge; what `saga up` and `saga demo` run.
+
+Definitions are compiled before anything is started, so that a mistake in them starts nothing. Leaving the block
+stops the parts in reverse order; each finishes what it has in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from temporalio.client import Client
+
+from bridge.bridge import Bridge
+from bridge.outcomes import Outcome
+from cli import connections
+from cli.deployment import Deployed, deploy, prepare_namespace
+from cli.serving import bridged, opened_resources, running_worker
+from cli.settings import Settings
+from cli.stack import stack
+from cli.stack.events import Report
+from cli.stack.folder import Addresses
+from cli.stack.stack import StackSettings
+from store.database import Database
+from workflows.language.library import Library
+
+
+@dataclass(frozen=True)
+class System:
+    """A system that runs."""
+
+    addresses: Addresses
+    client: Client
+    database: Database
+    library: Library
+    deployed: Deployed
+    bridge: Bridge
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """Who is told what happens: to the parts of the stack, and to each event that the bridge took."""
+
+    report: Report
+    on_outcome: Callable[[Outcome], None]
+
+
+@asynccontextmanager
+async def running_system(
+    settings: Settings, stack_settings: StackSettings, library: Library, definitions: Path, watchers: Watchers
+) -> AsyncIterator[System]:
+    """Run everything inside the block.
+
+    Args:
+        settings: The settings; their state folder is the stack's.
+        stack_settings: How to run the stack.
+        library: The definitions.
+        definitions: Their folder, where `connections.yaml` is looked for.
+        watchers: Who is told.
+
+    Raises:
+        SagaError: A part cannot be started or does not answer, or the deployment is refused.
+    """
+    async with AsyncExitStack() as parts:
+        addresses = await parts.enter_async_context(stack.running(stack_settings, watchers.report))
+        client = await parts.enter_async_context(connections.temporal(settings))
+        await prepare_namespace(client)
+        resources = await parts.enter_async_context(
+            opened_resources(definitions, addresses.database_url, addresses.amqp_url)
+        )
+        database = resources.opened_database()
+        deployed = await deploy(database, client, library, settings.task_queue)
+        await parts.enter_async_context(running_worker(client, library, resources, settings))
+        bridge = await parts.enter_async_context(
+            bridged(addresses.amqp_url, client, library, settings, watchers.on_outcome)
+        )
+        yield System(addresses, client, database, library, deployed, bridge)

@@ -1,0 +1,74 @@
+"""The bus as a foreign producer or an operator uses it: plain aio-pika, nothing of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+
+from contracts.envelope import Event
+from contracts.names import EXCHANGE_EVENTS
+from tests.bridge.waiting import eventually
+
+DEAD_LETTERS = "saga.dead-letters"
+EVENTS = "saga.events"
+
+
+class Bus:
+    """A connection of the test's own, with confirms."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self.channel = channel
+
+    async def publish(self, event: Event, *, priority: int | None = None) -> None:
+        """Publish an event as a producer does."""
+        body = json.dumps(event.to_json()).encode()
+        await self.publish_bytes(body, event.type, message_id=event.id, priority=priority)
+
+    async def publish_bytes(self, body: bytes, routing_key: str, **properties: Any) -> None:
+        """Publish any bytes."""
+        message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, **properties)
+        exchange = await self.channel.get_exchange(EXCHANGE_EVENTS, ensure=False)
+        await exchange.publish(message, routing_key, mandatory=False)
+
+    async def take(self, queue: str) -> AbstractIncomingMessage:
+        """Wait for the next message of a queue and acknowledge it."""
+        found = await self.channel.get_queue(queue, ensure=False)
+        taken: list[AbstractIncomingMessage] = []
+
+        async def there() -> bool:
+            message = await found.get(fail=False)
+            taken.extend([message] if message else [])
+            return message is not None
+
+        await eventually(there)
+        await taken[0].ack()
+        return taken[0]
+
+    async def queue(self, name: str) -> AbstractQueue:
+        """Look a queue up."""
+        return await self.channel.declare_queue(name, passive=True)
+
+    async def becomes(self, name: str, depth: int) -> None:
+        """Wait until so many messages are ready in a queue."""
+
+        async def as_deep() -> bool:
+            return await self.depth(name) == depth
+
+        await eventually(as_deep)
+
+    async def depth(self, name: str) -> int:
+        """Return how many messages are ready in a queue."""
+        return (await self.queue(name)).declaration_result.message_count or 0
+
+
+@asynccontextmanager
+async def open_bus(url: str) -> AsyncIterator[Bus]:
+    """Connect."""
+    connection = await aio_pika.connect(url)
+    async with connection, connection.channel(on_return_raises=True) as channel:
+        yield Bus(channel)

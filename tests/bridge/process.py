@@ -1,0 +1,50 @@
+"""A bridge in a process of its own that can be told to kill itself at a crash point: the subject of the kill tests."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable
+
+from temporalio.client import Client
+
+from bridge.bridge import run_bridge
+from bridge.settings import BridgeSettings
+from tests.bridge.world import LIBRARY
+
+
+def killer(point: str | None, count: int) -> Callable[[str], None]:
+    """Return what kills this process when `point` is reached for the time number `count`."""
+    reached: Counter[str] = Counter()
+
+    def reach(name: str) -> None:
+        reached[name] += 1
+        if name == point and reached[name] == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reach
+
+
+async def serve(arguments: argparse.Namespace) -> None:
+    """Run the bridge until the process is killed."""
+    client = await Client.connect(arguments.temporal)
+    settings = BridgeSettings(task_queue=arguments.task_queue, prefetch=arguments.prefetch)
+    reach = killer(arguments.crash_at, arguments.crash_count)
+    await run_bridge(arguments.amqp, client, LIBRARY, settings, reached=reach)
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    parser = argparse.ArgumentParser()
+    for name in ("--amqp", "--temporal", "--task-queue", "--crash-at"):
+        parser.add_argument(name)
+    parser.add_argument("--crash-count", type=int, default=1)
+    parser.add_argument("--prefetch", type=int, default=10)
+    asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""The bridge through a real broker and a real Temporal: what events start, signal and cancel, and what they cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowFailureError
+
+from bridge.outcomes import Outcome, Refused, Unrouted
+from contracts.envelope import Event
+from tests.bridge.bus import DEAD_LETTERS, EVENTS, Bus
+from tests.bridge.library import event
+from tests.bridge.world import World
+
+
+def _about(key: str, kind: str = "quick.go", say: str = "", identity: str | None = None) -> Event:
+    return event(kind, {"id": key, "say": say}, identity or f"{kind}-{key}-{say}")
+
+
+def _refused(outcome: Outcome) -> Refused:
+    assert isinstance(outcome.result, Refused)
+    return outcome.result
+
+
+async def _ended(world: World, key: str) -> Any:
+    """End the patient run with this key and return its notes."""
+    return await world.run(f"patient/{key}").result()
+
+
+async def test_bridge_starts_a_run_once_for_five_duplicates(world: World, bus: Bus) -> None:
+    """A repeated event starts nothing, while the run goes on and after it closed."""
+    key = world.key()
+    async with world.bridge():
+        for _ in range(3):
+            await bus.publish(_about(key))
+        await world.outcomes.until(3)
+        await world.run(f"quick/{key}").result()
+        for _ in range(2):
+            await bus.publish(_about(key))
+        await world.outcomes.until(5)
+        assert await world.finished(f"quick/{key}") == 1
+    assert sorted(world.outcomes.effects) == ["already-started"] * 4 + ["started"]
+    assert await bus.depth(DEAD_LETTERS) == 0
+
+
+async def test_two_bridges_start_each_of_many_runs_once(world: World, bus: Bus) -> None:
+    """Competing bridges and 30 % duplicates: each run once, no event lost."""
+    keys = [world.key() for _ in range(60)]
+    events = [_about(key) for key in keys] + [_about(key) for key in keys[::3]]
+    async with world.bridge(prefetch=5), world.bridge(prefetch=5):
+        await asyncio.gather(*(bus.publish(one) for one in events))
+        await world.outcomes.until(len(events))
+    assert [await world.finished(f"quick/{key}") for key in keys] == [1] * len(keys)
+    assert len(world.outcomes.run_ids) == len(keys)
+
+
+async def test_bridge_passes_key_input_and_cause_to_the_run(world: World, bus: Bus) -> None:
+    """The run has the event's data as input, and the pin of its version among its search attributes."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish(_about(key, say="hello"), priority=9)
+        await world.outcomes.until(1)
+    assert await world.run(f"quick/{key}").result() == {"id": key, "say": "hello"}
+    described = await world.run(f"quick/{key}").describe()
+    assert described.search_attributes["SagaDefinition"] == ["quick"]
+    assert described.raw_description.workflow_execution_info.priority.priority_key == 1
+
+
+async def test_bridge_dead_letters_what_is_no_event_and_goes_on(world: World, bus: Bus) -> None:
+    """A malformed message ends with its bytes and the reason; the next event is served."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish_bytes(b"{broken", "order.placed", headers={"x-own": "kept"}, message_id="m-1")
+        await bus.publish(_about(key))
+        await world.outcomes.until(2)
+        assert await world.finished(f"quick/{key}") == 1
+    letter = await bus.take(DEAD_LETTERS)
+    assert (letter.body, letter.message_id) == (b"{broken", "m-1")
+    assert "not JSON" in str(letter.headers["x-saga-reason"])
+    assert letter.headers["x-saga-code"] == "malformed-event"
+    assert (letter.headers["x-saga-routing-key"], letter.headers["x-saga-exchange"]) == ("order.placed", "events")
+    assert (letter.headers["x-saga-attempts"], letter.headers["x-own"]) == (1, "kept")
+    assert str(letter.headers["x-saga-first-at"]) <= str(letter.headers["x-saga-last-at"])
+
+
+async def test_bridge_survives_messages_with_strange_properties(world: World, bus: Bus) -> None:
+    """Milliseconds as timestamp, as the seed's own producer sends, and headers of every kind do no harm."""
+    key = world.key()
+    headers = {"list": [1, "a", {"b": None}], "big": "x" * 100_000, "x-delivery-count": "many"}
+    async with world.bridge():
+        await bus.publish_bytes(b"?", "a", timestamp=1_705_314_600_000 / 1000, headers=headers)
+        await bus.publish_bytes(json.dumps(_about(key).to_json()).encode(), "quick.go", headers=headers)
+        await world.outcomes.until(2)
+        assert await world.finished(f"quick/{key}") == 1
+    assert "list" not in (await bus.take(DEAD_LETTERS)).headers
+
+
+async def test_bridge_acknowledges_and_counts_what_nobody_wants(world: World, bus: Bus) -> None:
+    """An event without a trigger is recorded as unrouted, and is no dead letter."""
+    async with world.bridge() as bridge:
+        await bus.publish(event("nobody.cares"))
+        await world.outcomes.until(1)
+        assert bridge.counts == {"unrouted": 1}
+    assert isinstance(world.outcomes[0].result, Unrouted)
+    assert (await bus.depth(DEAD_LETTERS), await bus.depth(EVENTS)) == (0, 0)
+
+
+async def test_bridge_signals_a_run_in_the_order_of_events(world: World, bus: Bus) -> None:
+    """Events published back to back arrive in their order, each with its envelope; a duplicate is not applied again."""
+    key = world.key()
+    notes = [_about(key, "patient.note", say) for say in ("one", "two", "three")]
+    async with world.bridge():
+        for one in (_about(key, "patient.begin"), *notes, notes[1], _about(key, "patient.note", "end")):
+            await bus.publish(one)
+        await world.outcomes.until(6)
+    received = await _ended(world, key)
+    assert [note[0] for note in received] == ["one", "two", "three", "end"]
+    assert received[0] == ["one", "note", notes[0].id, "patient.note"]
+
+
+async def test_bridge_takes_the_repetition_of_a_signal_after_the_run_closed(world: World, bus: Bus) -> None:
+    """A duplicate of an event that was applied is no error, though its run is gone."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish(_about(key, "patient.begin"))
+        await bus.publish(_about(key, "patient.note", "end"))
+        await world.outcomes.until(2)
+        await _ended(world, key)
+        await bus.publish(_about(key, "patient.note", "end"))
+        await world.outcomes.until(3)
+    assert world.outcomes[2].word == "dispatched"
+
+
+async def test_bridge_dead_letters_a_signal_for_no_run(world: World, bus: Bus) -> None:
+    """By default a signal that finds no run is put aside, with the run's name."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish(_about(key, "patient.note", "hello"))
+        await world.outcomes.until(1)
+    letter = await bus.take(DEAD_LETTERS)
+    assert letter.headers["x-saga-code"] == "run-not-found"
+    assert f"patient/{key}" in str(letter.headers["x-saga-reason"])
+
+
+async def test_bridge_drops_a_signal_for_no_run_where_the_trigger_says_so(world: World, bus: Bus) -> None:
+    """`if_missing: drop` is an outcome, not an error."""
+    async with world.bridge():
+        await bus.publish(_about(world.key(), "patient.hint", "hello"))
+        await world.outcomes.until(1)
+    assert (world.outcomes[0].word, world.outcomes.effects) == ("dispatched", ["dropped"])
+
+
+async def test_bridge_starts_a_run_for_its_signal_where_the_trigger_says_so(world: World, bus: Bus) -> None:
+    """`if_missing: start` starts once and signals once, whatever is repeated."""
+    key = world.key()
+    async with world.bridge():
+        for say in ("one", "one", "two", "end", "end"):
+            await bus.publish(_about(key, "patient.visit", say))
+        await world.outcomes.until(5)
+    assert [note[0] for note in await _ended(world, key)] == ["one", "two", "end"]
+    assert await world.finished(f"patient/{key}") == 1
+
+
+async def test_bridge_cancels_a_run(world: World, bus: Bus) -> None:
+    """A cancel trigger requests the cancellation; for no run it does nothing."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish(_about(key, "patient.begin"))
+        await bus.publish(_about(key, "patient.end"))
+        await bus.publish(_about(world.key(), "patient.end"))
+        await world.outcomes.until(3)
+    with pytest.raises(WorkflowFailureError):
+        await _ended(world, key)
+    assert sorted(world.outcomes.effects) == ["cancelled", "dropped", "started"]
+
+
+async def test_bridge_ignores_another_event_while_the_run_goes_on(world: World, bus: Bus) -> None:
+    """By default a second event with the key of a running run starts nothing and is no error."""
+    key = world.key()
+    async with world.bridge():
+        for identity in ("first", "second"):
+            await bus.publish(_about(key, "patient.begin", identity=f"{identity}-{key}"))
+        await bus.publish(_about(key, "patient.note", "end"))
+        await world.outcomes.until(3)
+    assert world.outcomes.effects == ["started", "already-started", "signalled"]
+    assert await world.finished(f"patient/{key}") == 1
+
+
+async def test_bridge_with_if_running_fail_refuses_another_event_but_not_a_duplicate(world: World, bus: Bus) -> None:
+    """The same event again is no failure; another one while the run goes on is."""
+    key = world.key()
+    async with world.bridge():
+        for identity in ("first", "first", "second"):
+            await bus.publish(_about(key, "patient.only", identity=f"{identity}-{key}"))
+        await world.outcomes.until(3)
+    assert [outcome.word for outcome in world.outcomes] == ["dispatched", "dispatched", "dead-lettered"]
+    assert (await bus.take(DEAD_LETTERS)).headers["x-saga-code"] == "run-exists"
+
+
+async def test_bridge_with_if_running_terminate_replaces_the_run_but_not_for_a_duplicate(
+    world: World, bus: Bus
+) -> None:
+    """Another event starts over; the same event again leaves the run alone."""
+    key = world.key()
+    async with world.bridge():
+        for identity in ("first", "first", "second", "second"):
+            await bus.publish(_about(key, "patient.again", identity=f"{identity}-{key}"))
+        await bus.publish(_about(key, "patient.note", "end"))
+        await world.outcomes.until(5)
+    await _ended(world, key)
+    assert world.outcomes.effects.count("started") == 2
+
+
+async def test_bridge_with_if_running_signal_hands_the_event_to_the_run(world: World, bus: Bus) -> None:
+    """The first event starts the run, the next one reaches it as a signal named after its type."""
+    key = world.key()
+    async with world.bridge():
+        for say in ("one", "one", "end"):
+            await bus.publish(_about(key, "patient.join", say))
+        await world.outcomes.until(3)
+    assert [note[:2] for note in await _ended(world, key)] == [["end", "patient.join"]]
+
+
+async def test_bridge_dead_letters_an_event_that_a_trigger_cannot_be_evaluated_for(world: World, bus: Bus) -> None:
+    """The reason names file and trigger; the other trigger of the event was served."""
+    key = world.key()
+    async with world.bridge():
+        await bus.publish(_about(key, "bad.trigger"))
+        await world.outcomes.until(1)
+    assert world.outcomes.effects == ["started"]
+    letter = await bus.take(DEAD_LETTERS)
+    assert letter.headers["x-saga-code"] == "trigger-failed"
+    assert "definitions/quick.yaml, trigger 2 (on bad.trigger)" in str(letter.headers["x-saga-reason"])
+
+
+async def test_bridge_finishes_what_it_has_in_hand_when_it_stops(world: World, bus: Bus) -> None:
+    """A stop does not tear a delivery: it is answered, and what was not taken stays in the queue."""
+    keys = [world.key() for _ in range(20)]
+    taken = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(world.bridge(prefetch=4, reached=lambda _: taken.set()))
+        await asyncio.gather(*(bus.publish(_about(key)) for key in keys))
+        await taken.wait()
+    assert len(world.outcomes) + await bus.depth(EVENTS) == len(keys)
+    async with world.bridge():
+        await world.outcomes.until(len(keys))
+    assert [await world.finished(f"quick/{key}") for key in keys] == [1] * len(keys)
+    assert "already-started" not in world.outcomes.effects

@@ -1,0 +1,141 @@
+"""Decoding: the seed's envelope, what may be left out, and everything hostile."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.envelope import MAX_BYTES, MAX_DEPTH, Properties, decode
+from bridge.errors import MalformedEventError
+
+SEED: dict[str, Any] = {
+    "event_id": "550e8400-e29b-41d4-a716-446655440000",
+    "event_type": "agent.created",
+    "event_version": "1.0",
+    "timestamp": "2024-01-15T10:30:00Z",
+    "source": "daa-service",
+    "data": {"agent_id": "a1b2c3d4", "type": "researcher"},
+    "metadata": {"correlation_id": "req_abc123", "causation_id": "evt_xyz789"},
+}
+NONE = Properties()
+
+
+def _with(**members: Any) -> bytes:
+    return json.dumps(SEED | members).encode()
+
+
+def _without(name: str) -> bytes:
+    return json.dumps({key: value for key, value in SEED.items() if key != name}).encode()
+
+
+def test_decode_reads_the_envelope() -> None:
+    """Every member of the envelope arrives, and goes out again unchanged."""
+    event = decode(_with(), NONE)
+    assert event.time == datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+    assert event.to_json() == SEED
+
+
+def test_decode_passes_over_unknown_members() -> None:
+    """A producer may add members."""
+    assert decode(_with(trace="00-abc"), NONE).to_json() == SEED
+
+
+def test_decode_takes_the_message_id_for_a_missing_event_id() -> None:
+    """Producers that identify the message only are understood."""
+    assert decode(_without("event_id"), Properties(message_id="m-1")).id == "m-1"
+
+
+def test_decode_takes_the_message_timestamp_for_a_missing_timestamp() -> None:
+    """Producers that date the message only are understood."""
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    assert decode(_without("timestamp"), Properties(timestamp=moment)).time == moment
+
+
+@pytest.mark.parametrize(("metadata", "expected"), [({}, "c-1"), ({"correlation_id": "own"}, "own")])
+def test_decode_takes_the_correlation_id_of_the_message_where_the_envelope_has_none(
+    metadata: dict[str, str], expected: str
+) -> None:
+    """The envelope's own correlation id wins."""
+    assert decode(_with(metadata=metadata), Properties(correlation_id="c-1")).correlation_id == expected
+
+
+def test_decode_converts_the_timestamp_to_utc() -> None:
+    """A moment in another zone is the same moment."""
+    assert decode(_with(timestamp="2024-01-15T12:30:00+02:00"), NONE).time.isoformat() == "2024-01-15T10:30:00+00:00"
+
+
+@pytest.mark.parametrize("name", ["event_version", "source", "metadata"])
+def test_decode_lets_minor_members_be_left_out(name: str) -> None:
+    """Version, source and metadata have defaults."""
+    assert decode(_without(name), NONE).type == "agent.created"
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"{", "not JSON"),
+        (b"[1]", "not a JSON object"),
+        (b'"text"', "not a JSON object"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, ""),
+        (_with(data=json.loads("[" * MAX_DEPTH + "]" * MAX_DEPTH)), "levels deep"),
+        (_with(data="x" * MAX_BYTES), "bytes"),
+        (_with(data=float("nan")), "not JSON"),
+        (_with(data=0).replace(b'"data": 0', b'"data": 1e999'), "out of range"),
+        (_with(data=0).replace(b'"data": 0', b'"data": ' + b"9" * 5_000), "not JSON"),
+        (_with(data="\ud800"), "surrogate"),
+        (_with(data={"\udfff": 1}), "surrogate"),
+        (_without("event_id"), "`event_id`"),
+        (_with(event_id=""), "`event_id`"),
+        (_with(event_id=7), "`event_id`"),
+        (_with(event_id=None), "`event_id`"),
+        (_with(event_id="x" * 201), "`event_id`"),
+        (_with(event_id="a\nb"), "`event_id`"),
+        (_without("event_type"), "`event_type`"),
+        (_with(event_type="order..placed"), "`event_type`"),
+        (_with(event_type="order.*"), "`event_type`"),
+        (_with(event_type="order placed"), "`event_type`"),
+        (_with(event_type="x" * 256), "`event_type`"),
+        (_without("timestamp"), "`timestamp`"),
+        (_with(timestamp="2024-01-15T10:30:00"), "`timestamp`"),
+        (_with(timestamp="yesterday"), "`timestamp`"),
+        (_with(timestamp=1705314600), "`timestamp`"),
+        (_with(timestamp="0001-01-01T00:00:00+14:00"), "out of range"),
+        (_with(event_version=1), "`event_version`"),
+        (_with(source=None), "`source`"),
+        (_without("data"), "`data`"),
+        (_with(metadata=[]), "`metadata`"),
+    ],
+)
+def test_decode_refuses_with_the_reason(body: bytes, reason: str) -> None:
+    """Whatever is wrong is named."""
+    with pytest.raises(MalformedEventError) as caught:
+        decode(body, NONE)
+    assert reason in caught.value.detail
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=10,
+)
+MEMBERS = st.fixed_dictionaries({}, optional={name: JSON | st.just(value) for name, value in SEED.items()})
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly at first
+@given(st.binary() | MEMBERS.map(lambda members: json.dumps(members).encode()))
+def test_decode_raises_nothing_but_malformed(body: bytes) -> None:
+    """Any bytes are an event or a refusal with a reason; an event can be written and read again."""
+    try:
+        event = decode(body, NONE)
+    except MalformedEventError as error:
+        assert error.detail
+    else:
+        assert decode(json.dumps(event.to_json()).encode(), NONE) == event

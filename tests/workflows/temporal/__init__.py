@@ -1,0 +1,1 @@
+"""Tests of the Temporal shell, most of them against the real server."""

@@ -1,0 +1,82 @@
+"""The worker: the process that carries out workflow tasks and activities of one task queue.
+
+Workflow code runs without the SDK's sandbox, which would import everything anew for each run: the engine is pure, so
+there is nothing to keep it from. The number of runs kept in the cache bounds the memory (about 70 KB each); a run
+that falls out is replayed when something happens to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Plugin, UnsandboxedWorkflowRunner, Worker
+
+from activities.registry import temporal_activities
+from activities.resources import Resources
+from contracts.names import TASK_QUEUE
+from workflows.temporal.classes import workflow_classes
+from workflows.temporal.course import Sink
+from workflows.temporal.interceptor import ShellInterceptor
+from workflows.temporal.run import LibrarySource
+
+
+@dataclass(frozen=True)
+class WorkerLimits:
+    """How much a worker does at once.
+
+    Attributes:
+        workflow_tasks: Workflow tasks at once.
+        activities: Remote activities at once.
+        local_activities: Local activities at once.
+        cached_runs: Runs kept in memory between their tasks.
+        shutdown: How long running activities may take to end when the worker is stopped.
+    """
+
+    workflow_tasks: int = 100
+    activities: int = 100
+    local_activities: int = 100
+    cached_runs: int = 2000
+    shutdown: timedelta = timedelta(seconds=10)
+
+
+def make_worker(
+    client: Client,
+    library: LibrarySource,
+    resources: Resources,
+    task_queue: str = TASK_QUEUE,
+    *,
+    limits: WorkerLimits | None = None,
+    sink: Sink | None = None,
+    interceptors: Sequence[Interceptor] = (),
+    plugins: Sequence[Plugin] = (),
+) -> Worker:
+    """Return a worker that is not running yet; run it with `async with`, which also stops it gracefully.
+
+    Args:
+        client: Shared with whoever starts runs, if those starts are to be eager.
+        library: Gives the definitions that are loaded now; it may change while the worker runs.
+        resources: What actions may use; owned by the caller, who closes it after the worker has stopped.
+        task_queue: The queue it serves.
+        limits: How much it does at once.
+        sink: Takes each new state of each run.
+        interceptors: More interceptors, such as metrics.
+        plugins: More of the SDK's plugins, such as tracing.
+    """
+    bounds = limits or WorkerLimits()
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=workflow_classes(library),
+        activities=temporal_activities(resources),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        interceptors=[ShellInterceptor(sink), *interceptors],
+        plugins=plugins,
+        max_cached_workflows=bounds.cached_runs,
+        max_concurrent_workflow_tasks=bounds.workflow_tasks,
+        max_concurrent_activities=bounds.activities,
+        max_concurrent_local_activities=bounds.local_activities,
+        graceful_shutdown_timeout=bounds.shutdown,
+    )

@@ -1,0 +1,1 @@
+"""Static checks of a definition: one rule a file, all findings reported together."""

@@ -1,0 +1,55 @@
+"""The steps that a step names: as ways on, as ways out of a failure, as its compensation.
+
+The one place that knows which keys of which step type hold step ids; the flow, the check of references and the
+check of parallels read them from here, each with its place in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workflows.language import nodes
+
+
+def targets_of(step: nodes.AnyStep) -> tuple[str, ...]:
+    """Return the ids of the steps that `step` names as ways on, failures included; not its compensation."""
+    return tuple(text.value for text in (*ways_on(step), *ways_out(step)))
+
+
+def ways_on(step: nodes.AnyStep) -> Iterator[nodes.Text]:
+    """Yield the steps named by `next`, the cases, the branches and `join`."""
+    yield from step.next
+    match step:
+        case nodes.Decision():
+            ways = (*(case.way for case in step.cases), *((step.otherwise,) if step.otherwise else ()))
+            yield from (way.next for way in ways if way.next is not None)
+        case nodes.Parallel():
+            yield from branch_entries(step)
+            if step.join is not None:
+                yield step.join
+
+
+def branch_entries(step: nodes.Parallel) -> tuple[nodes.Text, ...]:
+    """Return the steps that start the branches of a parallel step in graph shape."""
+    return tuple(branch.next for branch in step.branches if branch.next is not None)
+
+
+def ways_out(step: nodes.AnyStep) -> Iterator[nodes.Text]:
+    """Yield the steps named by `on_error`, `on_reject` and `on_timeout`."""
+    yield from (handler.next for handler in step.handlers if handler.next is not None)
+    if isinstance(step, nodes.Approval) and step.on_reject is not None:
+        yield step.on_reject
+    if isinstance(step, nodes.Approval | nodes.Receive) and step.on_timeout is not None:
+        words = ("reject", "approve", "fail") if isinstance(step, nodes.Approval) else ("fail", "continue")
+        if step.on_timeout.value not in words:
+            yield step.on_timeout
+
+
+def stops(step: nodes.AnyStep) -> bool:
+    """Tell whether no path goes on after the step; one that `if` may skip does not stop."""
+    return isinstance(step, nodes.End | nodes.Fail) and step.condition is None
+
+
+def undo_of(step: nodes.AnyStep) -> nodes.Undo | None:
+    """Return the step's own `compensate`."""
+    return step.compensate if isinstance(step, nodes.Action | nodes.Emit | nodes.Workflow) else None

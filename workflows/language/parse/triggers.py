@@ -1,0 +1,121 @@
+"""`triggers`: what starts, signals or cancels a run, and schedules.
+
+Parts of the language that this version does not carry out are read and refused by name, so that nobody waits for an
+effect that never comes.
+"""
+
+from __future__ import annotations
+
+from workflows.language.nodes import Cancel, EventTrigger, Located, ScheduleTrigger, Signal, Start, Text
+from workflows.language.parse.fields import Fields, tables
+from workflows.language.parse.keys import CANCEL, HOLD, SCHEDULE, SIGNAL, START, TRIGGER
+from workflows.language.tree import Scalar, Table, Tree
+
+_DOINGS = ("start", "signal", "cancel")
+
+
+def triggers_of(fields: Fields) -> tuple[EventTrigger | ScheduleTrigger, ...]:
+    """Read `triggers`."""
+    rows = tables(fields.items_of("triggers"), "a trigger", TRIGGER, fields.diagnostics)
+    read = (_trigger(row) for row in rows)
+    return tuple(trigger for trigger in read if trigger is not None)
+
+
+def unsupported(fields: Fields, name: str, what: str, hint: str) -> None:
+    """Refuse what the language has and this version does not."""
+    fields.error(fields.place(name), "not-supported", f"{what} is not supported by this version", hint)
+
+
+def _trigger(row: Fields) -> EventTrigger | ScheduleTrigger | None:
+    if row.has("schedule"):
+        return _schedule(row)
+    if not row.has("event"):
+        row.missing("'event' or 'schedule'")
+        return None
+    if row.has("correlate"):
+        unsupported(row, "correlate", "'correlate'", "name the run by its 'key'")
+    _refuse(row, ("input",), "write it inside 'start'")
+    does = _does(row)
+    event = row.text("event")
+    return EventTrigger(row.at, event, does, row.condition("when")) if does and event else None
+
+
+def _schedule(row: Fields) -> ScheduleTrigger | None:
+    _refuse(row, ("event", "when", "if_missing", "correlate", *_DOINGS), "a schedule only starts runs")
+    table = row.table_of("schedule")
+    if table is None:
+        return None
+    keys = Fields(table, "schedule", SCHEDULE, row.diagnostics)
+    return ScheduleTrigger(
+        at=row.at,
+        cron=keys.needed_text("cron"),
+        timezone=keys.text("timezone"),
+        overlap=keys.text("overlap"),
+        catch_up=keys.seconds("catch_up"),
+        jitter=keys.seconds_or_zero("jitter"),
+        paused=keys.flag("paused"),
+        input=row.tree("input"),
+    )
+
+
+def _does(row: Fields) -> Start | Signal | Cancel | None:
+    given = [name for name in _DOINGS if row.has(name)]
+    if not given:
+        row.missing("'start', 'signal' or 'cancel'")
+        return None
+    for name in given[1:]:
+        row.error(row.place(name), "conflicting-keys", f"{given[0]!r} and {name!r} exclude each other", "write two")
+    table = row.table_of(given[0])
+    if table is None:
+        return None
+    match given[0]:
+        case "start":
+            return _start(row, table)
+        case "signal":
+            return _signal(row, table)
+    return _cancel(row, table)
+
+
+def _start(row: Fields, table: Table) -> Start:
+    _refuse(row, ("if_missing",), "it belongs to 'signal' and 'cancel'")
+    keys = Fields(table, "start", START, row.diagnostics)
+    if_running = keys.choice("if_running", ("ignore", "signal", "terminate", "fail"))
+    if if_running is not None and if_running.value == "signal":
+        hint = "write a second trigger with 'signal'"
+        unsupported(keys, "if_running", "if_running: signal", hint)
+    word: Text | None = Located(str(if_running.value), if_running.at) if if_running else None
+    return Start(table.at, keys.tree("key"), keys.tree("input"), word)
+
+
+def _signal(row: Fields, table: Table) -> Signal:
+    keys = Fields(table, "signal", SIGNAL, row.diagnostics)
+    return Signal(table.at, _key(keys), keys.needed_text("name"), keys.tree("data"), _if_missing(row))
+
+
+def _cancel(row: Fields, table: Table) -> Cancel:
+    keys = Fields(table, "cancel", CANCEL, row.diagnostics)
+    return Cancel(table.at, _key(keys), _if_missing(row))
+
+
+def _key(keys: Fields) -> Tree:
+    keys.need("key", "which run is meant")
+    return keys.tree("key") or Scalar("", keys.at)
+
+
+def _if_missing(row: Fields) -> Text | None:
+    value = row.tree("if_missing")
+    if isinstance(value, Table):
+        Fields(value, "if_missing", HOLD, row.diagnostics).seconds("hold")
+        unsupported(row, "if_missing", "if_missing: {hold: ...}", "take drop, dead-letter or start")
+        return None
+    if isinstance(value, Scalar) and value.value == "hold":
+        unsupported(row, "if_missing", "if_missing: hold", "take drop, dead-letter or start")
+        return None
+    chosen = row.choice("if_missing", ("drop", "dead-letter", "start"))
+    return Located(str(chosen.value), chosen.at) if chosen else None
+
+
+def _refuse(row: Fields, names: tuple[str, ...], hint: str) -> None:
+    for name in names:
+        if row.has(name):
+            row.error(row.place(name), "conflicting-keys", f"{name!r} does not belong here", hint)

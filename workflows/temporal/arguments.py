@@ -1,0 +1,89 @@
+"""What a run is started with: one JSON value, and for the product's own continuations what they carry.
+
+People and programs give no argument (`{}`) or exactly one. A continued execution and a slice of a foreach get a
+second argument `{"$saga": ...}`; it is believed only from where it can come from, the run's own continue-as-new or a
+parent workflow, so no input can be taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.json import Json
+from contracts.problems import VALIDATION, Problem
+from workflows.engine.commands import Complete
+from workflows.engine.events import Slice
+
+_CARRIED = "$saga"
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The input of a run, and for a continuation its state, or for a slice of a foreach its part."""
+
+    input: Json
+    state: dict[str, Json] | None = None
+    slice: Slice | None = None
+
+
+class ArgumentsRefusedError(Exception):
+    """The run was started with arguments that it cannot take."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Carry the problem that the run fails with."""
+        self.problem = problem
+        super().__init__(problem.detail)
+
+
+def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Arguments:
+    """Return what the arguments of a run mean.
+
+    Args:
+        values: The decoded arguments.
+        continued: Whether this execution follows another one of the same run.
+        child: Whether a parent workflow started it.
+
+    Raises:
+        ArgumentsRefusedError: More than one argument, or one that is no JSON.
+    """
+    carried = _carried(values) if continued or child else None
+    if carried is not None:
+        return Arguments(values[0], carried.get("state"), _read_slice(carried))
+    if len(values) > 1:
+        raise ArgumentsRefusedError(_problem(f"It takes one argument, a JSON value, and got {len(values)}."))
+    if values and isinstance(values[0], bytes):
+        raise ArgumentsRefusedError(_problem("Its argument must be JSON (encoding json/plain), and is binary."))
+    return Arguments(values[0] if values else {})
+
+
+def continuation(value: Json, state: dict[str, Json]) -> list[Json]:
+    """Return the arguments of the execution that goes on with `state`."""
+    return [value, {_CARRIED: {"state": state}}]
+
+
+def slice_arguments(value: Json, part: Json) -> list[Json]:
+    """Return the arguments of a child that runs one slice of a foreach."""
+    return [value, {_CARRIED: {"slice": part}}]
+
+
+def slice_result(end: Complete) -> Json:
+    """Return what a slice's child gives its parent: the results, and what undoes them."""
+    return {"result": end.result, "armed": list(end.armed)}
+
+
+def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:
+    if len(values) == 2 and isinstance(values[1], Mapping):  # noqa: PLR2004 - the input and what is carried
+        carried = values[1].get(_CARRIED)
+        return carried if isinstance(carried, Mapping) else None
+    return None
+
+
+def _problem(detail: str) -> Problem:
+    return Problem(VALIDATION, "The run cannot be started so", 422, detail)
+
+
+def _read_slice(carried: Mapping[str, Any]) -> Slice | None:
+    part = carried.get("slice")
+    return None if part is None else Slice(**part)

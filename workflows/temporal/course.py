@@ -1,0 +1,67 @@
+"""The course of a run: its plan and its state, moved on by events.
+
+It holds the engine's two values together, hands each new state to the sink, and answers what people ask of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from temporalio import workflow
+
+from contracts.json import Json
+from contracts.problems import Problem
+from workflows.engine.advance import advance
+from workflows.engine.commands import Command
+from workflows.engine.events import Decision, Event
+from workflows.engine.serial import state_to_json
+from workflows.engine.state import State
+from workflows.engine.view import approvals, details, refusal
+from workflows.engine.waiting import find_approval
+from workflows.language.plan import Plan, plan_to_json
+
+SINK = "saga_sink"
+
+Sink: TypeAlias = Callable[[str, int, Event, State], None]
+"""Takes the run id, the number of the event, the event, and the state, which it must neither keep nor change."""
+
+
+class Course:
+    """A plan being followed."""
+
+    def __init__(self, plan: Plan, state: State) -> None:
+        """Follow `plan` from `state` on; the sink is the worker's, if it has one."""
+        self.plan, self.state = plan, state
+        self._sink: Sink | None = workflow.extern_functions().get(SINK)
+
+    def take(self, event: Event) -> list[Command]:
+        """Take one event in and return what must be done."""
+        self.state, commands = advance(self.plan, self.state, event)
+        if self._sink is not None and not workflow.unsafe.is_replaying():
+            self._sink(workflow.info().run_id, self.state.sequence, event, self.state)
+        return commands
+
+    def refusal(self, decision: Decision) -> Problem | None:
+        """Return why a decision cannot be taken now, or None."""
+        return refusal(self.plan, self.state, decision)
+
+    def waits_for(self, step: str) -> bool:
+        """Tell whether the approval `step` waits for a decision."""
+        return find_approval(self.plan.nodes, self.state.waits, step) is not None
+
+    def approvals(self) -> Json:
+        """Return the approvals that wait."""
+        return list(approvals(self.plan, self.state))
+
+    def state_document(self) -> dict[str, Json]:
+        """Return the state as JSON."""
+        return state_to_json(self.state)
+
+    def plan_document(self) -> Json:
+        """Return the plan as JSON."""
+        return plan_to_json(self.plan)
+
+    def details(self) -> str:
+        """Return the table of steps, as Markdown."""
+        return details(self.plan, self.state)

@@ -1,0 +1,110 @@
+"""Temporal's failures, unwrapped to one problem document.
+
+A failure comes wrapped (child > activity > application) and says in several ways how certain it is. This is the one
+place that decides: an effect is `unknown` when the attempt may have been carried out (a time-out after the start, a
+cancellation in flight, a terminated child); it is `failed` when the operation never started or said itself that it
+failed. An activity that waits between two attempts looks to the server like one that never started, so "never
+started" counts only where there is a single attempt: one compensation too many is safer than one too few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    ServerError,
+    TerminatedError,
+    TimeoutError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+)
+
+from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Outcome, Problem
+
+_TIMEOUTS: Mapping[TimeoutType | None, str] = {
+    TimeoutType.START_TO_CLOSE: "An attempt did not end within its time.",
+    TimeoutType.SCHEDULE_TO_START: "No worker took it in time; it has not started.",
+    TimeoutType.SCHEDULE_TO_CLOSE: "It did not end within its time, all attempts together.",
+    TimeoutType.HEARTBEAT: "An attempt gave no sign of life in time; its worker may have died.",
+    None: "It did not end within its time.",
+}
+
+
+def problem_of(error: BaseException, *, single_attempt: bool = False) -> Problem:
+    """Return the one problem that `error` stands for.
+
+    Args:
+        error: What an activity or child workflow raised to the workflow.
+        single_attempt: Whether the operation is never tried again, so that "not started" is certain.
+    """
+    inner = _innermost(error)
+    if isinstance(inner, CancelledError):
+        return cancelled(started=not (single_attempt and _never_started(error)))
+    return _told(inner)
+
+
+def cancelled(*, started: bool) -> Problem:
+    """Return the problem of a cancelled operation."""
+    outcome: Outcome = "unknown" if started else "failed"
+    detail = "It was cancelled while it ran." if started else "It was cancelled before it started."
+    return Problem(CANCELLED, "Cancelled", 499, detail, outcome=outcome)
+
+
+def _told(error: BaseException) -> Problem:
+    match error:
+        case ApplicationError():
+            return _reported(error)
+        case TimeoutError():
+            return _timed_out(error)
+        case TerminatedError():
+            return Problem(RUNTIME, "It was terminated", 500, error.message, outcome="unknown")
+        case WorkflowAlreadyStartedError():
+            detail = f"A run with the workflow id {error.workflow_id} is already running."
+            return Problem(RUNTIME, "The key is taken", 409, detail)
+        case ServerError():
+            return Problem(RUNTIME, "Temporal gave it up", 500, error.message, outcome="unknown")
+    return Problem(RUNTIME, "It failed", 500, str(error))
+
+
+def failure_of(problem: Problem) -> ApplicationError:
+    """Return the error that carries `problem` through Temporal."""
+    message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+    return ApplicationError(message, problem.to_json(), type=problem.type, non_retryable=True)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ if isinstance(current, ActivityError | ChildWorkflowError) else None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    *_, last = _chain(error)
+    return last
+
+
+def _never_started(error: BaseException) -> bool:
+    return isinstance(error, ActivityError) and error.started_event_id == 0
+
+
+def _reported(error: ApplicationError) -> Problem:
+    document = error.details[0] if error.details else None
+    if isinstance(document, Mapping) and "type" in document and "title" in document:
+        return Problem.from_json(document)
+    extensions = {"error": error.type} if error.type else {}
+    return Problem(RUNTIME, "An error was raised", 500, error.message, extensions=extensions)
+
+
+def _timed_out(error: TimeoutError) -> Problem:
+    outcome: Outcome = "failed" if error.type is TimeoutType.SCHEDULE_TO_START else "unknown"
+    problem = Problem(TIMEOUT, "Timed out", 504, _TIMEOUTS[error.type], outcome=outcome)
+    if not isinstance(error.__cause__, ApplicationError):
+        return problem
+    last = _reported(error.__cause__)
+    return replace(problem, detail=f"{problem.detail} The last attempt: {last.detail or last.title}")

@@ -1,0 +1,189 @@
+"""Operations in flight: the engine's commands as calls of the SDK, and their ends as events.
+
+Each operation ends in exactly one event, except a cancelled timer, which ends in none. Activities and timers are
+watched by a callback on their handle rather than by a task of their own, which keeps a waiting run small. A child
+that is still being started is cancelled once it has started: before that, Temporal could not say how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+from contracts.json import Json
+from contracts.names import workflow_id
+from workflows.engine.commands import Cancel, StartActivity, StartChild, StartTimer
+from workflows.engine.events import Done, Event, Failed, Fired
+from workflows.language.library import Library
+from workflows.temporal.arguments import slice_arguments
+from workflows.temporal.attributes import key_of, starting_attributes
+from workflows.temporal.failures import cancelled, problem_of
+from workflows.temporal.options import local_options, priority, remote_options, summary, timer_duration
+
+MEMO_CORRELATION = "correlation_id"
+
+Work = StartActivity | StartTimer | StartChild | Cancel
+Handle = asyncio.Task[Any]
+ChildHandle = workflow.ChildWorkflowHandle[Any, Any]
+
+
+def now_ms() -> int:
+    """Return workflow time, milliseconds since the epoch."""
+    return workflow.time_ns() // 1_000_000
+
+
+class Operations:
+    """What one run has in flight.
+
+    Args:
+        deliver: Takes the event in which an operation ends.
+        crash: Takes an error that is no failure of the operation, but of this code: the workflow task must fail.
+        library: What is loaded, to pin children.
+        correlation_id: Is handed on to children.
+    """
+
+    def __init__(
+        self,
+        deliver: Callable[[Event], None],
+        crash: Callable[[BaseException], None],
+        library: Callable[[], Library],
+        correlation_id: str | None,
+    ) -> None:
+        """Begin with nothing in flight."""
+        self._deliver, self._crash, self._library = deliver, crash, library
+        self._memo = {MEMO_CORRELATION: correlation_id} if correlation_id else None
+        self._timers: dict[str, Handle] = {}
+        self._work: dict[str, Handle] = {}
+        self._starting: dict[str, bool] = {}
+
+    def carry_out(self, command: Work) -> None:
+        """Start or cancel an operation."""
+        match command:
+            case StartActivity():
+                self._start_activity(command)
+            case StartTimer():
+                self._start_timer(command)
+            case StartChild():
+                self._start_child(command)
+            case Cancel():
+                self._cancel(command.id)
+
+    def _start_activity(self, command: StartActivity) -> None:
+        args = [command.args, command.context.to_json()]
+        title = summary(command.summary)
+        rules = command.execution
+        handle: Handle
+        if rules.local:
+            handle = workflow.start_local_activity(
+                command.action, args=args, activity_id=command.id, summary=title, **local_options(rules)
+            )
+        else:
+            handle = workflow.start_activity(
+                command.action, args=args, activity_id=command.id, summary=title, **remote_options(rules)
+            )
+        single = not rules.local and rules.retry.attempts == 1
+        self._watch(command.id, handle, partial(_output, single_attempt=single))
+
+    def _start_timer(self, command: StartTimer) -> None:
+        sleep = workflow.sleep(timer_duration(command.seconds), summary=summary(command.summary))
+        self._timers[command.id] = timer = asyncio.create_task(sleep)
+        timer.add_done_callback(partial(self._timer_ended, command.id))
+
+    def _start_child(self, command: StartChild) -> None:
+        self._starting[command.id] = False
+        task = asyncio.create_task(self._begin_child(command))
+        task.add_done_callback(partial(self._child_began, command))
+
+    def _cancel(self, identity: str) -> None:
+        if identity in self._timers:
+            self._timers.pop(identity).cancel()
+        elif identity in self._work:
+            self._work[identity].cancel()
+        elif identity in self._starting:
+            self._starting[identity] = True
+
+    def _watch(self, identity: str, handle: Handle, outcome: Callable[[str, Handle], Event]) -> None:
+        self._work[identity] = handle
+        handle.add_done_callback(partial(self._work_ended, identity, outcome))
+
+    def _work_ended(self, identity: str, outcome: Callable[[str, Handle], Event], handle: Handle) -> None:
+        del self._work[identity]
+        error = None if handle.cancelled() else handle.exception()
+        if error is not None and not isinstance(error, FailureError):
+            self._crash(error)
+        else:
+            self._deliver(outcome(identity, handle))
+
+    def _timer_ended(self, identity: str, timer: Handle) -> None:
+        # A timer that was cancelled is forgotten already; its id may be in use again.
+        if self._timers.get(identity) is timer:
+            del self._timers[identity]
+        if not timer.cancelled():
+            self._deliver(Fired(now_ms(), identity))
+
+    async def _begin_child(self, command: StartChild) -> ChildHandle:
+        definition = self._library().resolve(command.workflow)
+        identity = command.workflow.partition("@")[0]
+        key = command.key
+        target = f"{workflow.info().workflow_id}/{command.id}" if key is None else workflow_id(identity, key)
+        args = [command.input] if command.slice is None else slice_arguments(command.input, command.slice)
+        return await workflow.start_child_workflow(
+            command.workflow,
+            args=args,
+            id=target,
+            parent_close_policy=_close_policy(command),
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            search_attributes=starting_attributes(definition, key_of(identity, target)) if definition else None,
+            memo=self._memo,
+            static_summary=summary(command.summary),
+            priority=priority(command.priority),
+        )
+
+    def _child_began(self, command: StartChild, task: asyncio.Task[ChildHandle]) -> None:
+        unwanted = self._starting.pop(command.id)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or isinstance(error, FailureError):
+            self._deliver(_output(command.id, task))
+        elif error is not None:
+            self._crash(error)
+        elif command.wait:
+            self._follow(command, task.result(), unwanted=unwanted)
+        else:
+            self._leave(command, task.result())
+
+    def _follow(self, command: StartChild, child: ChildHandle, *, unwanted: bool) -> None:
+        self._watch(command.id, child, _output if command.slice is None else _slice_output)
+        if unwanted:
+            child.cancel()
+
+    def _leave(self, command: StartChild, child: ChildHandle) -> None:
+        # Nobody waits for it; its failure must not be reported as an error that was never looked at.
+        child.add_done_callback(lambda handle: handle.cancelled() or handle.exception())
+        output: Json = {"workflow_id": child.id, "run_id": child.first_execution_run_id or ""}
+        self._deliver(Done(now_ms(), command.id, output))
+
+
+def _close_policy(command: StartChild) -> workflow.ParentClosePolicy:
+    policy = workflow.ParentClosePolicy
+    return policy.REQUEST_CANCEL if command.wait else policy.ABANDON
+
+
+def _output(identity: str, handle: Handle, *, single_attempt: bool = False) -> Event:
+    if handle.cancelled():
+        return Failed(now_ms(), identity, cancelled(started=False))
+    error = handle.exception()
+    if error is not None:
+        return Failed(now_ms(), identity, problem_of(error, single_attempt=single_attempt))
+    return Done(now_ms(), identity, handle.result())
+
+
+def _slice_output(identity: str, handle: Handle) -> Event:
+    if handle.cancelled() or handle.exception() is not None:
+        return _output(identity, handle)
+    answer = handle.result()
+    return Done(now_ms(), identity, answer["result"], tuple(answer["armed"]))

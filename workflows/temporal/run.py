@@ -1,0 +1,285 @@
+"""A run as a Temporal workflow: the loop that gives the engine what happened and carries out what it asks for.
+
+Nothing is decided here. The run begins when the workflow object is made, before any signal or update of the first
+task is looked at, so `Begun` is always the engine's first event and a decision that comes with the start finds its
+approval. Everything else lands in the inbox in the order in which the SDK resolves it. A cancel request reaches the
+main coroutine alone, once; operations belong to tasks of their own, so compensation runs undisturbed afterwards.
+
+Subclasses (see `classes`) add the decorated `run` and the definition's signals. A replay must take the same way: no
+clock, no randomness, no iteration over sets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar, NoReturn, TypeAlias
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import CancelledError
+
+from contracts.json import Json
+from contracts.names import (
+    QUERY_APPROVALS,
+    QUERY_PLAN,
+    QUERY_STATE,
+    SIGNAL_APPROVE,
+    SIGNAL_REJECT,
+    UPDATE_DECIDE,
+)
+from contracts.names import pin as pin_name
+from contracts.problems import Problem
+from workflows.engine.advance import new_state
+from workflows.engine.commands import (
+    Cancel,
+    CancelRun,
+    Command,
+    Complete,
+    ContinueAsNew,
+    Fail,
+    StartActivity,
+    StartChild,
+    StartTimer,
+    UpsertAttributes,
+)
+from workflows.engine.events import Begun, CancelRequested, Continued, Decision, DrainRequested, Event, RunInfo
+from workflows.engine.serial import state_from_json
+from workflows.language.library import Library
+from workflows.language.plan import Plan
+from workflows.temporal.arguments import (
+    Arguments,
+    ArgumentsRefusedError,
+    continuation,
+    read_arguments,
+    slice_result,
+)
+from workflows.temporal.attributes import business_key_of, changes, pinned_version
+from workflows.temporal.course import Course
+from workflows.temporal.failures import failure_of
+from workflows.temporal.messages import DecisionRefusedError, decided, signalled
+from workflows.temporal.operations import MEMO_CORRELATION, Operations, now_ms
+from workflows.temporal.pin import UnknownDefinitionError, VersionNotLoadedError, pinned_definition
+
+LibrarySource: TypeAlias = Callable[[], Library]
+End: TypeAlias = Complete | Fail | CancelRun | ContinueAsNew
+Answer: TypeAlias = "asyncio.Future[None]"
+
+
+class SagaRun:
+    """What the workflow classes of all definitions share.
+
+    Attributes:
+        source: Gives the definitions that are loaded now; asked when a run begins and when it starts a child.
+        continue_after: Events in the history after which it continues as new; None = when the server suggests it.
+    """
+
+    source: ClassVar[LibrarySource]
+    continue_after: ClassVar[int | None] = None
+
+    def _open(self, arguments: Sequence[Any]) -> None:
+        """Begin, or go on in a new execution; called once, when the object is made."""
+        self._refused: Problem | None = None
+        self._end: End | None = None
+        self._error: BaseException | None = None  # of this code, not of the run: it fails the workflow task
+        self._cancel_seen = False
+        self._inbox: deque[tuple[Event, Answer | None]] = deque()
+        self._wake = asyncio.Event()
+        try:
+            self._begin(arguments)
+        except (ArgumentsRefusedError, UnknownDefinitionError) as error:
+            self._refused = error.problem
+        except VersionNotLoadedError as error:
+            # Raised by `_walk`, where it fails the workflow task: the SDK does not expect that of a constructor.
+            self._error = error
+
+    def _begin(self, values: Sequence[Any]) -> None:
+        info = workflow.info()
+        given = read_arguments(values, continued=info.continued_run_id is not None, child=info.parent is not None)
+        carried = None if given.state is None else state_from_json(given.state | {"input": given.input})
+        pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
+        plan = pinned_definition(type(self).source(), info.workflow_type, pin).plan
+        correlation = _correlation_id()
+        self._operations = Operations(self._deliver, self._crash, type(self).source, correlation)
+        self._course = Course(plan, carried or new_state(plan))
+        self._first: Sequence[Command] = self._course.take(
+            Continued(now_ms()) if carried else _begun(plan, given, correlation)
+        )
+
+    async def _walk(self) -> Json:
+        """Run to the end; the body of every subclass's `run`."""
+        self._raise_error()
+        if self._refused is not None:
+            raise failure_of(self._refused)
+        self._carry_out(self._first)
+        self._first = ()
+        while True:
+            if self._inbox:
+                self._take(*self._inbox.popleft())
+            elif self._end is None:
+                await self._uncancelled(self._woken())
+            elif not workflow.all_handlers_finished():
+                await self._uncancelled(workflow.wait_condition(workflow.all_handlers_finished))
+            else:
+                return self._close(self._end)
+
+    def _take(self, event: Event, answer: Answer | None) -> None:
+        problem = self._course.refusal(event) if answer is not None and isinstance(event, Decision) else None
+        if problem is None:
+            # An execution that was about to continue as new goes on, unless the engine says so again.
+            self._end = None if isinstance(self._end, ContinueAsNew) else self._end
+            self._carry_out(self._course.take(event))
+            self._drain_if_long()
+        if answer is not None:
+            # Another decision may have come between the validator and this one.
+            answer.set_result(None) if problem is None else answer.set_exception(failure_of(problem))
+
+    def _carry_out(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case StartActivity() | StartTimer() | StartChild() | Cancel():
+                    self._operations.carry_out(command)
+                case UpsertAttributes():
+                    self._upsert(command)
+                case _:
+                    self._end = command
+
+    def _upsert(self, command: UpsertAttributes) -> None:
+        updates = changes(command.values, workflow.info().search_attributes)
+        if updates:
+            workflow.upsert_search_attributes(updates)
+
+    def _drain_if_long(self) -> None:
+        # Once cancelled, a run must not continue as new: the next execution could not end as cancelled.
+        if self._end is None and not self._course.state.draining and not self._cancel_seen and self._is_long():
+            self._carry_out(self._course.take(DrainRequested(now_ms())))
+
+    def _is_long(self) -> bool:
+        info, limit = workflow.info(), type(self).continue_after
+        return info.is_continue_as_new_suggested() if limit is None else info.get_current_history_length() > limit
+
+    async def _woken(self) -> None:
+        self._wake.clear()
+        await self._wake.wait()
+        self._raise_error()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    async def _uncancelled(self, waiting: Awaitable[None]) -> None:
+        """Wait; make an event of a cancel request. A cancellation without one is an eviction and goes through."""
+        try:
+            await waiting
+        except asyncio.CancelledError:
+            reason = workflow.cancellation_reason()
+            if self._cancel_seen or reason is None:
+                raise
+            self._cancel_seen = True
+            self._deliver(CancelRequested(now_ms(), reason))
+
+    def _close(self, end: End) -> Json:
+        if isinstance(end, ContinueAsNew):
+            self._continue_as_new()
+        if isinstance(end, Fail):
+            raise failure_of(end.problem)
+        if isinstance(end, CancelRun):
+            raise CancelledError(end.problem.detail or end.problem.title)
+        return end.result if self._course.state.slice is None else slice_result(end)
+
+    def _continue_as_new(self) -> NoReturn:
+        state = self._course.state_document()
+        workflow.continue_as_new(args=continuation(state.pop("input"), state))
+
+    def _deliver(self, event: Event, answer: Answer | None = None) -> None:
+        self._inbox.append((event, answer))
+        self._wake.set()
+
+    def _crash(self, error: BaseException) -> None:
+        self._error = error
+        self._wake.set()
+
+    def _signal(self, name: str, values: Sequence[Any]) -> None:
+        self._deliver(signalled(name, values, now_ms()))
+
+    def details(self) -> str:
+        """Return the table of steps, as Markdown, for the run's page in the Temporal UI."""
+        return self._course.details() if self._refused is None else self._refused.detail
+
+    @workflow.signal(name=SIGNAL_APPROVE, description='Approve a step: {"step", "approver", "comment", "data"}')
+    def approve(self, *values: Any) -> None:
+        """Take an approval."""
+        self._signal(SIGNAL_APPROVE, values)
+
+    @workflow.signal(name=SIGNAL_REJECT, description='Reject a step: {"step", "approver", "comment", "data"}')
+    def reject(self, *values: Any) -> None:
+        """Take a rejection."""
+        self._signal(SIGNAL_REJECT, values)
+
+    @workflow.signal(dynamic=True, description="Any other signal; kept until a step waits for it")
+    def other_signal(self, name: str, values: Sequence[RawValue]) -> None:
+        """Take a signal that no step is known to wait for."""
+        self._signal(name, decoded(values))
+
+    @workflow.update(
+        name=UPDATE_DECIDE,
+        description='Decide an approval: {"step", "decision": "approve" | "reject", "approver", "comment", "data"}',
+    )
+    async def decide(self, *values: Any) -> Json:
+        """Take a decision and say whether its step still waits."""
+        decision = decided(values, now_ms())
+        answer: Answer = asyncio.get_running_loop().create_future()
+        self._deliver(decision, answer)
+        await answer
+        return {
+            "step": decision.step,
+            "approved": decision.approved,
+            "waiting": self._course.waits_for(decision.step),
+        }
+
+    @decide.validator
+    def _check_decision(self, *values: Any) -> None:
+        self._raise_error()
+        try:
+            decision = decided(values, now_ms())
+        except DecisionRefusedError as error:
+            raise failure_of(error.problem) from error
+        problem = self._refused or self._course.refusal(decision)
+        if problem is not None:
+            raise failure_of(problem)
+
+    @workflow.query(name=QUERY_STATE, description="The whole state of the run")
+    def state(self) -> Json:
+        """Return the state as JSON, or the problem of a run that was refused at its start."""
+        return self._course.state_document() if self._refused is None else self._refused.to_json()
+
+    @workflow.query(name=QUERY_PLAN, description="The plan that the run follows")
+    def plan(self) -> Json:
+        """Return the plan as JSON, or the problem of a run that was refused at its start."""
+        return self._course.plan_document() if self._refused is None else self._refused.to_json()
+
+    @workflow.query(name=QUERY_APPROVALS, description="The approvals that wait for a decision")
+    def pending_approvals(self) -> Json:
+        """Return the approvals that wait."""
+        return self._course.approvals() if self._refused is None else []
+
+
+def decoded(values: Sequence[RawValue]) -> list[Any]:
+    """Return raw payloads as Python values."""
+    converter = workflow.payload_converter()
+    return [converter.from_payload(value.payload) for value in values]
+
+
+def _begun(plan: Plan, given: Arguments, correlation_id: str | None) -> Begun:
+    info = workflow.info()
+    # A run that Temporal repeats by its own cron or retry has other effects, so other idempotency keys.
+    identity = info.first_execution_run_id if info.continued_run_id is None else info.original_execution_run_id
+    key = business_key_of(info.search_attributes, plan.id, info.workflow_id)
+    about = RunInfo(identity, info.workflow_id, key, correlation_id)
+    return Begun(now_ms(), about, given.input, given.slice)
+
+
+def _correlation_id() -> str | None:
+    value = workflow.memo_value(MEMO_CORRELATION, default=None)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,206 @@
+"""How runs are started, signalled and cancelled: once, by everybody in the same way.
+
+The requests are made on the raw service, because only there the caller chooses the request id, which is what makes a
+redelivered event harmless: a start is repeated by workflow id and request id, a signal by request id. A start carries
+the pin of its version as a search attribute, so the run adds nothing to its history for that. It asks for an eager
+start, which saves a round trip where a worker shares this client and is ignored elsewhere.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from temporalio.api.common.v1 import Payloads, WorkflowExecution, WorkflowType
+from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    RequestCancelWorkflowExecutionRequest,
+    SignalWorkflowExecutionRequest,
+    StartWorkflowExecutionRequest,
+)
+from temporalio.client import Client
+from temporalio.converter import (
+    DataConverter,
+    WorkflowSerializationContext,
+    encode_search_attributes,
+)
+
+from contracts.json import Json
+from contracts.names import workflow_id as named_run
+from workflows.language.triggers import Definition
+from workflows.temporal.attributes import key_of, starting_attributes
+from workflows.temporal.business_key import business_key
+from workflows.temporal.errors import translated
+from workflows.temporal.operations import MEMO_CORRELATION
+
+IfRunning: TypeAlias = Literal["ignore", "fail", "terminate"]
+
+_CONFLICT: Mapping[IfRunning, WorkflowIdConflictPolicy.ValueType] = {
+    "ignore": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+    "fail": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+    "terminate": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
+}
+
+
+@dataclass(frozen=True)
+class StartRequest:
+    """A run to be started.
+
+    Attributes:
+        definition: The version to follow.
+        input: The run's input.
+        key: Business key; None = the definition's `key`, else the request id, else a new one.
+        workflow_id: Instead of `<definition>/<key>`.
+        version_explicit: Whether the workflow type names the version, as in `id@1.0.0`.
+        request_id: The same for each repetition of the same start, such as the event's id; None = a new one.
+        correlation_id: Of the event that caused it.
+        priority: 1 (first) to 5.
+        if_running: What to do when a run with this key is running.
+    """
+
+    definition: Definition
+    input: Json
+    key: str | None = None
+    workflow_id: str | None = None
+    version_explicit: bool = False
+    request_id: str | None = None
+    correlation_id: str | None = None
+    priority: int | None = None
+    if_running: IfRunning = "fail"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a start led to; `started` False = it was running already, and nothing was started."""
+
+    workflow_id: str
+    run_id: str
+    started: bool
+
+
+async def start_run(client: Client, task_queue: str, request: StartRequest) -> Started:
+    """Start a run, or find the one that the same request started before.
+
+    Raises:
+        RunExistsError: A run with the key is running and `if_running` is "fail".
+        KeyRefusedError: The definition's `key` has no value for this input.
+        RefusedByTemporalError: The server does not accept it, such as an input that is too large.
+        ServiceUnreachableError: The server does not answer.
+    """
+    identity = request.request_id or str(uuid.uuid4())
+    run = request.workflow_id or named_run(request.definition.id, _key(request, identity))
+    message = await _start_message(client, task_queue, request, identity, run)
+    with translated(client, run):
+        answer = await client.workflow_service.start_workflow_execution(message, retry=True)
+    return Started(run, answer.run_id, answer.started)
+
+
+async def signal_run(
+    client: Client,
+    workflow_id: str,
+    name: str,
+    data: Json,
+    *,
+    event: dict[str, Json] | None = None,
+    message_id: str | None = None,
+    request_id: str | None = None,
+) -> None:
+    """Signal the running execution of a run; a signal with a request id that was there before does nothing.
+
+    Args:
+        client: The Temporal client.
+        workflow_id: Workflow id of the run.
+        name: Name of the signal.
+        data: Its payload.
+        event: The event that it was made of, as expressions see it.
+        message_id: By which the run itself drops a repetition, also after continue-as-new.
+        request_id: By which the server drops a repetition.
+
+    Raises:
+        RunNotFoundError: No such run is running.
+        ServiceUnreachableError: The server does not answer.
+    """
+    origin: dict[str, Json] = {"event": event, "message_id": message_id}
+    plain = event is None and message_id is None
+    payloads = await _encoded(client, workflow_id, [data] if plain else [data, origin])
+    message = SignalWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+        signal_name=name,
+        input=payloads,
+        request_id=request_id or str(uuid.uuid4()),
+        identity=client.identity,
+    )
+    with translated(client, workflow_id):
+        await client.workflow_service.signal_workflow_execution(message, retry=True)
+
+
+async def cancel_run(client: Client, workflow_id: str, reason: str, *, request_id: str | None = None) -> None:
+    """Ask a run to cancel; it compensates and then ends as cancelled.
+
+    Raises:
+        RunNotFoundError: No such run is running.
+        ServiceUnreachableError: The server does not answer.
+    """
+    message = RequestCancelWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+        reason=reason,
+        request_id=request_id or str(uuid.uuid4()),
+        identity=client.identity,
+    )
+    with translated(client, workflow_id):
+        await client.workflow_service.request_cancel_workflow_execution(message, retry=True)
+
+
+def _key(request: StartRequest, identity: str) -> str:
+    if request.key is not None:
+        return request.key
+    return business_key(request.definition.plan, request.input) or identity
+
+
+async def _start_message(
+    client: Client, task_queue: str, request: StartRequest, identity: str, run: str
+) -> StartWorkflowExecutionRequest:
+    definition = request.definition
+    name = f"{definition.id}@{definition.version}" if request.version_explicit else definition.id
+    message = StartWorkflowExecutionRequest(
+        namespace=client.namespace,
+        workflow_id=run,
+        workflow_type=WorkflowType(name=name),
+        task_queue=TaskQueue(name=task_queue),
+        input=await _encoded(client, run, [request.input]),
+        identity=client.identity,
+        request_id=identity,
+        request_eager_execution=True,
+        workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+        workflow_id_conflict_policy=_CONFLICT[request.if_running],
+    )
+    await _describe(message, client, request)
+    return message
+
+
+async def _describe(message: StartWorkflowExecutionRequest, client: Client, request: StartRequest) -> None:
+    """Add what is not needed to run it, but to find, show and prefer it."""
+    converter = _converter(client, message.workflow_id)
+    key = key_of(request.definition.id, message.workflow_id)
+    encode_search_attributes(starting_attributes(request.definition, key), message.search_attributes)
+    [title] = await converter.encode([request.definition.plan.name])
+    message.user_metadata.summary.CopyFrom(title)
+    if request.correlation_id is not None:
+        [correlation] = await converter.encode([request.correlation_id])
+        message.memo.fields[MEMO_CORRELATION].CopyFrom(correlation)
+    if request.priority is not None:
+        message.priority.priority_key = request.priority
+
+
+def _converter(client: Client, workflow_id: str) -> DataConverter:
+    context = WorkflowSerializationContext(namespace=client.namespace, workflow_id=workflow_id)
+    return client.data_converter.with_context(context)
+
+
+async def _encoded(client: Client, workflow_id: str, values: Sequence[Json]) -> Payloads:
+    return Payloads(payloads=await _converter(client, workflow_id).encode(values))
