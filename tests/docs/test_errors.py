@@ -6,7 +6,7 @@ import ast
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cli.exits import Exit
@@ -22,13 +22,18 @@ CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 
 def diagnostic_codes() -> set[str]:
     """Return every code of the compiler: what the rules declare, and what is reported in so many words."""
+    return set(checked_codes()) | reported(*REPORTING)
+
+
+def reported(*functions: str) -> set[str]:
+    """Return the codes that the compiler gives to functions of these names."""
     files = (ROOT / "workflows" / "language").rglob("*.py")
-    return set(checked_codes()) | {code for file in files for code in _reported_in(file)}
+    return {code for file in files for code in _reported_in(file, functions)}
 
 
-def _reported_in(file: Path) -> Iterator[str]:
+def _reported_in(file: Path, functions: Iterable[str]) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and _name_of(node.func) in REPORTING:
+        if isinstance(node, ast.Call) and _name_of(node.func) in functions:
             # A place comes first, in one function behind where to report.
             texts = (argument.value for argument in node.args[1:3] if isinstance(argument, ast.Constant))
             code = next(texts, None)
@@ -65,6 +70,12 @@ def documented(heading: str) -> list[str]:
 def test_every_diagnostic_is_documented() -> None:
     """The codes of the compiler are those of the page."""
     assert sorted(documented("Diagnostics")) == sorted(diagnostic_codes())
+
+
+def test_warnings_are_marked_as_such() -> None:
+    """What only ever warns is marked as a warning, and nothing else is."""
+    marked = re.findall(r"^\| `([^`]+)` \| Warning:", section("errors.md", "Diagnostics"), re.MULTILINE)
+    assert set(marked) == reported("warning") - reported("error", "_stop")
 
 
 def test_every_error_class_is_documented() -> None:

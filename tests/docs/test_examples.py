@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import takewhile
 
 import pytest
+from jsonschema_rs import Draft202012Validator
 
 from activities.connections import parse_connections
 from activities.registry import catalog
@@ -17,6 +18,10 @@ from cli.main import saga
 from cli.settings import Settings
 from tests.docs.pages import Example, examples
 from workflows.language.compiler import Compilation, compile_sources
+from workflows.language.fmt import format_source
+from workflows.language.schema import definition_schema
+from workflows.language.source import read_source
+from workflows.language.tree import plain
 
 ACTIONS = catalog()
 PARTS = frozenset({"steps", "keys", "refused", "connections"})
@@ -53,10 +58,30 @@ def parts(kind: str) -> list[Example]:
     return examples("yaml", kind)
 
 
-@pytest.mark.parametrize("example", [each for each in examples("yaml") if not PARTS & set(each.words)], ids=str)
+def whole() -> list[Example]:
+    """Return the examples that are whole definitions."""
+    return [example for example in examples("yaml") if not PARTS & set(example.words)]
+
+
+@pytest.mark.parametrize("example", whole(), ids=str)
 def test_whole_definition_compiles(example: Example) -> None:
     """A whole definition has neither errors nor warnings."""
     assert complaints(compiled(example.text)) == []
+
+
+@pytest.mark.parametrize("example", whole(), ids=str)
+def test_whole_definition_fits_the_schema_for_editors(example: Example) -> None:
+    """An editor underlines nothing in what the compiler takes."""
+    tree = read_source(example.page, example.text).tree
+    assert tree is not None
+    schema = Draft202012Validator(definition_schema(ACTIONS))
+    assert [error.message for error in schema.iter_errors(plain(tree))] == []
+
+
+@pytest.mark.parametrize("example", whole(), ids=str)
+def test_whole_definition_is_in_the_usual_form(example: Example) -> None:
+    """`saga fmt` would change nothing."""
+    assert format_source(example.text) == example.text
 
 
 @pytest.mark.parametrize("example", parts("steps"), ids=str)

@@ -7,9 +7,14 @@ import re
 import pytest
 
 from tests.docs.pages import section, text_of
+from workflows.language.composing import MAX_DEPTH, MAX_NODES
 from workflows.language.expressions.functions import FUNCTIONS
-from workflows.language.parse import keys
+from workflows.language.expressions.parse import MAX_CHARACTERS
+from workflows.language.parse import keys, loops, waiting
+from workflows.language.parse.acting import MOST_ATTEMPTS
+from workflows.language.parse.definition import MOST_STEPS
 from workflows.language.plan import COMPENSATION_RETRY, Retry
+from workflows.language.source import MAX_BYTES
 from workflows.language.triggers import ScheduleTrigger
 
 EVERY = frozenset({"id", "type", "name", "if", "next", "on_error", "timeout"})
@@ -75,3 +80,16 @@ def test_defaults_of_schedules_are_those_of_the_page() -> None:
     usual, text = ScheduleTrigger("* * * * *"), section("language.md", "Defaults")
     assert f"`timezone` {usual.timezone}, `overlap` {usual.overlap}, `catch_up` {usual.catch_up / 60:g}m" in text
     assert (usual.jitter, usual.paused) == (0, False)
+
+
+def test_limits_are_those_of_the_page() -> None:
+    """The numbers in the table of limits are those of the compiler."""
+    text = section("language.md", "Limits")
+    size = f"{MAX_BYTES >> 20} MiB, {MAX_DEPTH} levels, {MAX_NODES:,} values, {MOST_STEPS:,} steps"
+    assert f"| a file | {size} |" in text
+    assert f"| `concurrency` | {loops.MOST_AT_ONCE:,} |" in text
+    assert f"`retry.attempts` | {MOST_ATTEMPTS:,} |" in text
+    assert loops.MOST_ROUNDS == MOST_ATTEMPTS
+    assert f"| `quorum` | {waiting.MOST_VOTES:,} |" in text
+    assert f"| `count` | {waiting.MOST_MESSAGES:,} |" in text
+    assert f"at most {MAX_CHARACTERS:,} characters" in section("language.md", "Rules")
