@@ -61,7 +61,21 @@ class StepContext:
 
     def to_json(self) -> dict[str, Json]:
         """Return the JSON form, without absent members."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        document: dict[str, Json] = {
+            "definition": self.definition,
+            "version": self.version,
+            "run": self.run,
+            "workflow_id": self.workflow_id,
+            "step": self.step,
+            "idempotency_key": self.idempotency_key,
+        }
+        if self.undoes is not None:
+            document["undoes"] = self.undoes
+        if self.correlation_id is not None:
+            document["correlation_id"] = self.correlation_id
+        if self.retry is not None:
+            document["retry"] = asdict(self.retry) | {"on": list(self.retry.on)}
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> StepContext:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -34,4 +35,8 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
     """The server that skips time while every workflow waits; days pass in milliseconds."""
     binary = Path(sysconfig.get_path("scripts")) / "temporal-test-server"
     async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(binary)) as environment:
+        # This server cannot list what is registered, so nothing is looked up first.
+        attributes = temporal.SEARCH_ATTRIBUTES
+        request = AddSearchAttributesRequest(namespace=environment.client.namespace, search_attributes=attributes)
+        await environment.client.operator_service.add_search_attributes(request)
         yield environment

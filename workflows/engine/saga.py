@@ -57,6 +57,8 @@ def unwind(turn: Turn, cause: Cause, problem: Problem | None) -> None:
     turn.agenda.clear()
     state.waits.clear()
     state.held.clear()
+    # A run that unwinds goes on here: an execution that continues as new could not end as cancelled.
+    state.draining = False
     for identity in tuple(state.operations):
         if not turn.cancel(identity):
             turn.drop(identity)
@@ -127,11 +129,9 @@ def _start_undo(turn: Turn, armed: Armed) -> None:
     node = turn.plan.nodes[armed.node]
     undo = undo_of(node)
     assert undo is not None
-    retry = turn.plan.saga.retry
-    execution = undo.execution if retry is None else replace(undo.execution, retry=retry)
     turn.record(identity, "running")
     operation = Operation("undo", -1, armed.node)
-    invoke(turn, identity, operation, armed.action, armed.args, execution, f"Undo: {node.name}", armed.key)
+    invoke(turn, identity, operation, armed.action, armed.args, undo.execution, f"Undo: {node.name}", armed.key)
 
 
 def _leave(turn: Turn, path: str, action: str, problem: Problem) -> None:

@@ -13,12 +13,15 @@ from contracts.json import Json
 from workflows.engine.state import Armed, Frame, Operation, Scope, State, StepRecord, Wait
 
 _NUMBERED: Mapping[str, type] = {"frames": Frame, "scopes": Scope}
-_NAMED: Mapping[str, type] = {"operations": Operation, "waits": Wait, "records": StepRecord}
+_BY_PATH: Mapping[str, type] = {"waits": Wait, "records": StepRecord}
 
 
 def state_to_json(state: State) -> dict[str, Json]:
-    """Return the state as JSON; the keys of frames and scopes become text."""
+    """Return the state as JSON; what is ordered becomes a list, since converters sort the keys of objects."""
     document: dict[str, Any] = asdict(state)
+    document["operations"] = [{"id": key, **value} for key, value in document["operations"].items()]
+    for name in _BY_PATH:
+        document[name] = list(document[name].values())
     for name in _NUMBERED:
         document[name] = {str(key): value for key, value in document[name].items()}
     document["seen"] = list(state.seen)
@@ -30,8 +33,13 @@ def state_from_json(document: Mapping[str, Any]) -> State:
     values = {entry.name: document[entry.name] for entry in fields(State)}
     for name, kind in _NUMBERED.items():
         values[name] = {int(key): kind(**value) for key, value in document[name].items()}
-    for name, kind in _NAMED.items():
-        values[name] = {key: kind(**value) for key, value in document[name].items()}
+    for name, kind in _BY_PATH.items():
+        values[name] = {entry["path"]: kind(**entry) for entry in document[name]}
+    values["operations"] = {entry["id"]: _operation(entry) for entry in document["operations"]}
     values["armed"] = [Armed(**entry) for entry in document["armed"]]
     values["seen"] = dict.fromkeys(document["seen"])
     return State(**values)
+
+
+def _operation(entry: Mapping[str, Any]) -> Operation:
+    return Operation(**{key: value for key, value in entry.items() if key != "id"})

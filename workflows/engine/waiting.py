@@ -208,9 +208,8 @@ def _who_rejected(wait: Wait) -> str:
 
 
 def _take_early_decisions(turn: Turn, wait: Wait) -> list[Decision]:
-    mine = [
-        entry for entry in turn.state.mailbox if entry["kind"] == "decision" and entry["step"] in (wait.path, wait.node)
-    ]
+    names = (wait.path, wait.node, "")
+    mine = [entry for entry in turn.state.mailbox if entry["kind"] == "decision" and entry["step"] in names]
     turn.state.mailbox = [entry for entry in turn.state.mailbox if entry not in mine]
     return [_decision(entry) for entry in mine]
 

@@ -205,13 +205,14 @@ class Wait(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receive(Step):
-    """`receive`. `on_timeout` is `fail`, `continue` or a step id."""
+    """`receive`. `on_timeout` is `fail`, `continue` or a step id; `correlate` says what it waits for, by field."""
 
     event: Text | None = None
     signal: Text | None = None
     match: Condition | None = None
     count: Located[int] | None = None
     on_timeout: Text | None = None
+    correlate: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -322,11 +322,10 @@ AnyNode = Act | Decide | Fork | Foreach | Repeat | Attempt | Approval | Pause | 
 
 @dataclass(frozen=True, slots=True)
 class SagaPolicy:
-    """How compensation goes: in which order, after what, retried how."""
+    """How compensation goes: in which order, after what. How it is retried stands in each compensation."""
 
     order: Literal["reverse", "parallel"] = "reverse"
     on: frozenset[Literal["failure", "cancel", "timeout"]] = frozenset({"failure", "cancel", "timeout"})
-    retry: Retry | None = None
 
 
 @dataclass(frozen=True)

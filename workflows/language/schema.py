@@ -133,6 +133,7 @@ STEP_KEYS: Mapping[str, Schema] = {
         "match": _CONDITION,
         "on_timeout": _TEXT,
         "count": _COUNT,
+        "correlate": {"type": "object"},
     },
     "emit": {
         "event": _TEXT,

@@ -75,14 +75,15 @@ class Operations:
 
     def _start_activity(self, command: StartActivity) -> None:
         args = [command.args, command.context.to_json()]
-        title = summary(command.summary)
         rules = command.execution
         handle: Handle
         if rules.local:
+            # Its summary would be paid for and shown nowhere.
             handle = workflow.start_local_activity(
-                command.action, args=args, activity_id=command.id, summary=title, **local_options(rules)
+                command.action, args=args, activity_id=command.id, **local_options(rules)
             )
         else:
+            title = summary(command.summary)
             handle = workflow.start_activity(
                 command.action, args=args, activity_id=command.id, summary=title, **remote_options(rules)
             )

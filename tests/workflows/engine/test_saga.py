@@ -114,6 +114,19 @@ def test_on_error_step_recovers_the_run() -> None:
     assert run.state.status == "recovered"
 
 
+def test_side_steps_of_a_sequence_run_only_when_they_are_named() -> None:
+    """Steps at the end that handle a failure are aside of the order; their path ends behind them."""
+    text = """
+        steps:
+          - {id: a, action: do, on_error: mend}
+          - {id: mend, action: do}
+        """
+    assert begun(text).done("a", 1).result == 1
+    run = begun(text).failed("a")
+    assert run.started == ["mend"]
+    assert run.done("mend").state.status == "recovered"
+
+
 def test_on_error_chooses_by_type_and_condition() -> None:
     """The first handler that fits; none that fits lets the problem out."""
     text = """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from workflows.language import nodes
 from workflows.language.check.flow import Flow, Place, Scope, begin, broken, done, failed
-from workflows.language.check.ways import stops, undo_of, ways_on, ways_out
+from workflows.language.check.ways import failure_targets, in_order, stops, undo_of, ways_on, ways_out
 
 
 def flow_of(definition: nodes.Definition) -> Flow:
@@ -25,8 +25,10 @@ class _Builder:
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
+        self._failure_targets: frozenset[str] = frozenset()
 
     def build(self, definition: nodes.Definition) -> None:
+        self._failure_targets = failure_targets(definition)
         self._number(nodes.StepList("steps", definition.steps), None, None)
         for number in range(len(self._flow.steps)):
             self._edges_of(number)
@@ -39,8 +41,11 @@ class _Builder:
 
     def _number(self, body: nodes.StepList, owner: int | None, scope: Scope) -> None:
         siblings: dict[str, int] = {}
-        for step in body.steps:
+        ordered = body.steps if body.is_graph else in_order(body.steps, self._failure_targets)
+        for position, step in enumerate(body.steps):
             number = len(self._flow.places)
+            if position >= len(ordered):
+                self._flow.aside.add(number)
             siblings.setdefault(step.id.value, number)
             self._flow.places.append(Place(body, siblings, owner, scope))
             for inner in nodes.bodies(step):

@@ -41,10 +41,11 @@ class Place:
 
 @dataclass
 class Flow:
-    """The flow of one definition; `edges.flow_of` draws it."""
+    """The flow of one definition; `edges.flow_of` draws it. `aside` are the side steps (see `ways.in_order`)."""
 
     steps: tuple[nodes.AnyStep, ...]
     places: list[Place] = field(default_factory=list)
+    aside: set[int] = field(default_factory=set)
     edges: list[list[int]] = field(default_factory=list)
     undos: list[tuple[int, int]] = field(default_factory=list)
 
@@ -67,9 +68,10 @@ class Flow:
     def following(self, number: int) -> int | None:
         """Return the next step of a list in sequence shape."""
         place = self.places[number]
-        if place.body.is_graph or stops(self.steps[number]):
+        if place.body.is_graph or stops(self.steps[number]) or number in self.aside:
             return None
-        return min((other for other in place.siblings.values() if other > number), default=None)
+        later = (other for other in place.siblings.values() if other > number and other not in self.aside)
+        return min(later, default=None)
 
     def region(self, number: int) -> frozenset[int]:
         """Return the steps on the paths of the graph-shaped parallel step `number`, up to its join."""

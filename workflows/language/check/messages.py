@@ -33,10 +33,12 @@ def _check(context: Context) -> None:
     awaited = {
         step.signal.value for step in context.steps if isinstance(step, nodes.Receive) and step.signal is not None
     }
+    takes_events = any(isinstance(step, nodes.Receive) and step.event is not None for step in context.steps)
     for trigger in context.definition.triggers:
         if isinstance(trigger, nodes.EventTrigger):
             _pattern(context, trigger.event)
-            _awaited(context, trigger.does, awaited)
+            if not takes_events:
+                _awaited(context, trigger.does, awaited)
 
 
 def _receive(context: Context, step: nodes.Receive) -> None:

@@ -24,7 +24,7 @@ Names = tuple[tuple[str, Literal["item", "index", "error"], int], ...]
 """Local names: spelling, meaning, and the number of the step that gives the value."""
 
 IN_STEPS = frozenset({"input", "vars", "run", "now"})
-IN_KEY = frozenset({"input", "run", "now"})
+IN_KEY = frozenset({"input"})
 IN_TRIGGER = frozenset({"event"})
 
 
@@ -187,6 +187,7 @@ _NOTHING = Scalar(None, Position(0, 0, 0))
 _KEYS: Mapping[type[nodes.Step], tuple[tuple[str, str], ...]] = {
     nodes.Action: (("args", "with"),),
     nodes.Foreach: (("items", "items"),),
+    nodes.Receive: (("correlate", "correlate"),),
     nodes.Wait: (("duration", "for"), ("until", "until")),
     nodes.Workflow: (("input", "input"), ("key", "key")),
     nodes.Set: (("vars", "vars"),),

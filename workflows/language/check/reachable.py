@@ -1,7 +1,8 @@
 """Every step can be reached, and a step that only a failure leads to is not run on the good path by accident.
 
 A step that only `on_error`, `on_reject`, `on_timeout` or a compensation names counts as reached. In a list in
-sequence shape such a step also comes after the one before it; that is seldom meant, so it is a warning.
+sequence shape such a step is aside of the order when it stands at the end; when an ordinary step follows it, it also
+comes after the one before it; that is seldom meant, so it is a warning.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _falls_through(context: Context) -> None:
         if step.id.value in handlers and step.id.value not in ways:
             earlier = context.steps[number].id.value
             message = f"{step.id.value!r} handles a failure, but also runs after {earlier!r}"
-            hint = "put `- {id: done, type: end}` before it, or give the steps before it `next`"
+            hint = "move it to the end of the list, or give the steps before it `next`"
             context.report.warning(step.id.at, "handler-on-good-path", message, hint)
 
 

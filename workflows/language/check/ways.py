@@ -53,3 +53,26 @@ def stops(step: nodes.AnyStep) -> bool:
 def undo_of(step: nodes.AnyStep) -> nodes.Undo | None:
     """Return the step's own `compensate`."""
     return step.compensate if isinstance(step, nodes.Action | nodes.Emit | nodes.Workflow) else None
+
+
+def failure_targets(definition: nodes.Definition) -> frozenset[str]:
+    """Return the ids of the steps that some step names as a way out of a failure, or as a compensation."""
+    found = {entry.undo.value for entry in definition.compensation}
+    for step in nodes.walk(definition.steps):
+        found.update(text.value for text in ways_out(step))
+        undo = undo_of(step)
+        if undo is not None and undo.step is not None:
+            found.add(undo.step.value)
+    return frozenset(found)
+
+
+def in_order(steps: tuple[nodes.AnyStep, ...], failure_targets: frozenset[str]) -> tuple[nodes.AnyStep, ...]:
+    """Return the steps of a list in sequence shape that follow each other.
+
+    The steps at its end that handle a failure or compensate are side steps: only that way leads to them, and the path
+    ends behind each.
+    """
+    count = len(steps)
+    while count > 1 and steps[count - 1].id.value in failure_targets:
+        count -= 1
+    return steps[:count]

@@ -14,6 +14,7 @@ Two more:
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from contracts.json import Json
 from workflows.language.expressions.evaluate import compile_node, depth_of_variables
@@ -76,6 +77,7 @@ class Expression:
         return compile_expression, (self.text, self.names)
 
 
+@lru_cache(maxsize=20_000)  # immutable; the checks and the lowering ask for the same ones
 def compile_expression(text: str, names: frozenset[str] = frozenset()) -> Expression:
     """Compile bare CEL.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from contracts.actions import ActionSpec
 from workflows.language import nodes
+from workflows.language.check.ways import failure_targets
 from workflows.language.lower.acting import Compensations, retry_of
 from workflows.language.lower.compiling import NO_NAMES, optional_template
 from workflows.language.lower.steps import StepLowering
@@ -22,7 +23,7 @@ def lower(definition: nodes.Definition, actions: Mapping[str, ActionSpec]) -> De
         definition: As written; it must have passed every check.
         actions: Registered actions by name, for what they say of where they run and how long.
     """
-    steps = StepLowering(actions, _compensations(definition))
+    steps = StepLowering(actions, _compensations(definition), failure_targets(definition))
     entry = steps.body(definition.steps, None, NO_NAMES)
     plan = Plan(
         id=definition.id.value,
@@ -52,7 +53,6 @@ def _compensations(definition: nodes.Definition) -> Compensations:
 
 
 def _policy(saga: nodes.Saga | None) -> SagaPolicy:
-    """The policy without its retry, which stands in each compensation that has none of its own."""
     default = SagaPolicy()
     if saga is None:
         return default

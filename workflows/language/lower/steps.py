@@ -38,15 +38,18 @@ class _Common(TypedDict):
 class StepLowering:
     """Lowers the steps of one definition into `nodes`, by id."""
 
-    def __init__(self, actions: Mapping[str, ActionSpec], compensations: Compensations) -> None:
+    def __init__(
+        self, actions: Mapping[str, ActionSpec], compensations: Compensations, failure_targets: frozenset[str]
+    ) -> None:
         """Begin with an empty plan."""
+        self._failure_targets = failure_targets
         self.nodes: dict[str, plan.AnyNode] = {}
         self._actions = actions
         self._compensations = compensations
 
     def body(self, steps: tuple[nodes.AnyStep, ...], after: str | None, names: Names) -> str:
         """Lower one list of steps, which goes on at `after`, and return its entry."""
-        following = successors(steps, after)
+        following = successors(steps, after, self._failure_targets)
         for step in steps:
             self.nodes[step.id.value] = self._node(step, following[step.id.value], names)
         return steps[0].id.value
@@ -221,6 +224,7 @@ def _receive(step: nodes.Receive, common: _Common, names: Names) -> plan.Receive
         count=step.count.value if step.count else 1,
         on_timeout=on_timeout,
         timeout_next=timeout_next,
+        correlate=optional_template(step.correlate, names),
     )
 
 

@@ -53,7 +53,7 @@ def _definition(file: str, table: Table, diagnostics: Diagnostics) -> Definition
     return Definition(
         file=file,
         tree=table,
-        id=fields.needed_text("id"),
+        id=fields.identity(),
         version=_version(fields),
         steps=() if steps is None else read_steps(steps, "/steps", diagnostics),
         name=fields.text("name"),

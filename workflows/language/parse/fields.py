@@ -22,6 +22,7 @@ N = TypeVar("N", int, float)
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 _WRAPPED = re.compile(r"\s*\$\{(.*)\}\s*", re.DOTALL)
+_ID = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -120,6 +121,16 @@ class Fields:
         items = value.items if isinstance(value, Items) else (() if value is None else (value,))
         read = (self.as_text(name, item) for item in items)
         return tuple(text for text in read if text is not None)
+
+    def identity(self) -> Text:
+        """Return the `id`; it is part of step paths, workflow ids and type names, so its letters are few."""
+        text = self.needed_text("id")
+        if text.value and not _ID.fullmatch(text.value):
+            spelt = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", text.value).lower()))
+            hint = f"write {spelt!r}" if _ID.fullmatch(spelt) else "such as create-agent"
+            message = f"{text.value!r:.80} is no id: letters and digits with hyphens between them, a letter first"
+            self.error(text.at, "bad-id", message, hint)
+        return text
 
     def variable(self, name: str) -> Text | None:
         """Return a name that expressions can use."""

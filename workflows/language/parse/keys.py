@@ -65,7 +65,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
         "on_reject",
     ),
     "wait": (*_EVERY, "for", "until"),
-    "receive": (*_EVERY, "event", "signal", "match", "on_timeout", "count"),
+    "receive": (*_EVERY, "event", "signal", "match", "on_timeout", "count", "correlate"),
     "emit": (*_EVERY, "event", "data", "version", "priority", "key", "compensate", *_EMIT_ACTING),
     "workflow": (*_EVERY, "workflow", "input", "wait", "key", "compensate"),
     "set": (*_EVERY, "vars"),

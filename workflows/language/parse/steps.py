@@ -68,7 +68,7 @@ def _read_step(table: Table, pointer: str, diagnostics: Diagnostics) -> AnyStep:
 
 
 def _common(fields: Fields, table: Table, pointer: str) -> Common:
-    identity = fields.needed_text("id")
+    identity = fields.identity()
     if identity.value in RESERVED:
         message = f"a step cannot be called {identity.value!r}, which has a meaning of its own"
         fields.error(identity.at, "bad-id", message)

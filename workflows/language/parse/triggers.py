@@ -94,7 +94,10 @@ def _signal(row: Fields, table: Table) -> Signal:
 
 def _cancel(row: Fields, table: Table) -> Cancel:
     keys = Fields(table, "cancel", CANCEL, row.diagnostics)
-    return Cancel(table.at, _key(keys), _if_missing(row))
+    missing = _if_missing(row)
+    if missing is not None and missing.value == "start":
+        row.error(missing.at, "bad-value", "a cancellation cannot start a run", "take drop or dead-letter")
+    return Cancel(table.at, _key(keys), missing)
 
 
 def _key(keys: Fields) -> Tree:

@@ -56,6 +56,7 @@ def read_receive(reading: Reading) -> Receive:
         match=fields.condition("match"),
         count=fields.integer("count", 1, MOST_MESSAGES),
         on_timeout=fields.text("on_timeout"),
+        correlate=fields.table_of("correlate"),
     )
 
 

@@ -454,9 +454,8 @@ WRONG = [
         key: ${ steps.charge.output }-${ vars.x }
         """,
         found=[
-            "6:9 step-not-before: `steps.charge` cannot have run here: no step has run yet | `key` sees "
-            "input, now, run",
-            "6:34 not-in-scope: `vars` has no value here | `key` sees input, now, run",
+            "6:9 step-not-before: `steps.charge` cannot have run here: no step has run yet | `key` sees input",
+            "6:34 not-in-scope: `vars` has no value here | `key` sees input",
         ],
     ),
     Case(
@@ -618,7 +617,7 @@ RIGHT = [
           properties:
             amount: {type: number}
             lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        key: ${ input.amount }-${ run.id }
+        key: order-${ input.amount }
         output: ${ steps.fix.output }
         """,
     ),

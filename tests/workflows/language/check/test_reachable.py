@@ -99,10 +99,11 @@ WRONG = [
         """
         - {id: charge, action: shop.pay, on_error: fix}
         - {id: fix, action: shop.refund}
+        - {id: ship, action: shop.pay}
         """,
         found=[
-            "2:8 warning handler-on-good-path: 'fix' handles a failure, but also runs after 'charge' | put "
-            "`- {id: done, type: end}` before it, or give the steps before it `next`",
+            "2:8 warning handler-on-good-path: 'fix' handles a failure, but also runs after 'charge' | move it "
+            "to the end of the list, or give the steps before it `next`",
         ],
     ),
     Case(
@@ -110,15 +111,24 @@ WRONG = [
         """
         - {id: charge, action: shop.pay, compensate: refund}
         - {id: refund, action: shop.refund}
+        - {id: ship, action: shop.pay}
         """,
         found=[
             "2:8 warning handler-on-good-path: 'refund' handles a failure, but also runs after 'charge' | "
-            "put `- {id: done, type: end}` before it, or give the steps before it `next`",
+            "move it to the end of the list, or give the steps before it `next`",
         ],
     ),
 ]
 
 RIGHT = [
+    Case(
+        "side steps at the end",
+        """
+        - {id: charge, action: shop.pay, on_error: fix, compensate: refund}
+        - {id: fix, action: shop.refund}
+        - {id: refund, action: shop.refund}
+        """,
+    ),
     Case(
         "only a failure leads there",
         """
