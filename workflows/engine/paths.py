@@ -67,12 +67,13 @@ def broke(turn: Turn, frame: Frame, problem: Problem) -> None:
     """Find the handler that takes the problem and go on there; else the path breaks."""
     node = turn.node(frame)
     _close_step(turn, frame, node)
+    detail = "" if problem.instance else problem.detail or problem.title  # what broke inside has told it already
     problem = problem.at(node.pointer)
     document = problem.to_json()
     if problem.outcome == "unknown":
         arm_unknown(turn, frame, node)
     _note(turn, frame, node, None, "failed", document)
-    turn.record(step_path(frame, node.id), "failed", problem.detail or problem.title)
+    turn.record(step_path(frame, node.id), "failed", detail)
     try:
         handler = None if _is_slice(turn, frame, node) else _handler(turn, frame, node, problem, document)
     except EvaluationError as error:

@@ -17,6 +17,7 @@ from workflows.language.plan import Approval, Plan
 
 ROW_LIMIT = 40
 CELL_LIMIT = 120
+_GAP = "&nbsp;"  # the UI's tables have no padding of their own
 _SIGNS = {
     "running": "▶",
     "waiting": "⏸",
@@ -94,23 +95,23 @@ def _question(approval: dict[str, Json]) -> Iterator[str]:
 
 
 def _table(plan: Plan, state: State) -> Iterator[str]:
-    yield "| step | | status | took | |"
-    yield "|---|---|---|---|---|"
+    yield "| status | step | took | |"
+    yield "|:---|:---|---:|:---|"
     records = state.records
     hidden = max(0, len(records) - ROW_LIMIT)
     if hidden:
-        yield f"| … {hidden} earlier | | | | |"
+        yield f"| … | {hidden} earlier | | |"
     for row in islice(records.values(), hidden, None):
         yield _row(plan, row)
 
 
 def _row(plan: Plan, row: StepRecord) -> str:
-    took = "" if row.ended is None else f"{(row.ended - row.started) / 1000:.1f} s"
+    took = "" if row.ended is None else f"{(row.ended - row.started) / 1000:.1f}{_GAP}s"
     identity = row.path.removesuffix("/compensate").rpartition("/")[2]
     node = plan.nodes.get(identity)
     name = row.path if node is None or node.name == identity else f"{row.path} · {node.name}"
     sign = "↩" if row.path.endswith("/compensate") else _SIGNS.get(row.status, "")
-    return f"| {_cell(name)} | {sign} | {row.status} | {took} | {_cell(row.detail)} |"
+    return f"| {sign}{_GAP}{row.status}{_GAP} | {_cell(name)} | {_GAP}{took}{_GAP} | {_cell(row.detail)} |"
 
 
 def _cell(value: object) -> str:
