@@ -17,16 +17,17 @@ from workflows.language.plan import Approval, Plan
 
 ROW_LIMIT = 40
 CELL_LIMIT = 120
-_GAP = "&nbsp;"  # the UI's tables have no padding of their own
+# The UI's tables have no padding of their own, and it trims cells: a wide space, kept by one of no width.
+_GAP = "\N{EM SPACE}\N{ZERO WIDTH SPACE}"
 _SIGNS = {
     "running": "▶",
-    "waiting": "⏸",
+    "waiting": "◆",
     "completed": "✔",
     "failed": "✘",
     "skipped": "-",
     "cancelled": "⊘",
     "rejected": "✘",
-    "timed-out": "⏱",
+    "timed-out": "✘",
 }
 
 
@@ -88,7 +89,12 @@ def _problem_lines(state: State) -> Iterator[str]:
 
 
 def _question(approval: dict[str, Json]) -> Iterator[str]:
-    yield f"⏸ **{_cell(approval['title'])}** (step `{approval['step']}`)"
+    yield f"◆ **{_cell(approval['title'])}** (step `{approval['step']}`)"
+    shown = approval["show"]
+    yield from (
+        f"- {_cell(name)}: {_cell(value)}" for name, value in (shown if isinstance(shown, dict) else {}).items()
+    )
+    yield ""
     who = approval["approvers"]
     yield f"May decide: {', '.join(map(str, who)) if isinstance(who, list) else 'anybody'}"
     yield ""
@@ -106,12 +112,12 @@ def _table(plan: Plan, state: State) -> Iterator[str]:
 
 
 def _row(plan: Plan, row: StepRecord) -> str:
-    took = "" if row.ended is None else f"{(row.ended - row.started) / 1000:.1f}{_GAP}s"
+    took = "" if row.ended is None else f"{(row.ended - row.started) / 1000:.1f}\N{NO-BREAK SPACE}s"
     identity = row.path.removesuffix("/compensate").rpartition("/")[2]
     node = plan.nodes.get(identity)
     name = row.path if node is None or node.name == identity else f"{row.path} · {node.name}"
     sign = "↩" if row.path.endswith("/compensate") else _SIGNS.get(row.status, "")
-    return f"| {sign}{_GAP}{row.status}{_GAP} | {_cell(name)} | {_GAP}{took}{_GAP} | {_cell(row.detail)} |"
+    return f"| {sign}\N{NO-BREAK SPACE}{row.status}{_GAP} | {_cell(name)}{_GAP} | {took}{_GAP} | {_cell(row.detail)} |"
 
 
 def _cell(value: object) -> str:
