@@ -7,6 +7,9 @@ parent workflow, so no input can be taken for it.
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +19,7 @@ from contracts.problems import VALIDATION, Problem
 from workflows.engine.commands import Complete
 from workflows.engine.events import Slice
 
+PACKED_ABOVE = 256 * 1024
 _CARRIED = "$saga"
 
 
@@ -50,7 +54,7 @@ def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Ar
     """
     carried = _carried(values) if continued or child else None
     if carried is not None:
-        return Arguments(values[0], carried.get("state"), _read_slice(carried))
+        return Arguments(values[0], _read_state(carried), _read_slice(carried))
     if len(values) > 1:
         raise ArgumentsRefusedError(_problem(f"It takes one argument, a JSON value, and got {len(values)}."))
     if values and isinstance(values[0], bytes):
@@ -59,8 +63,12 @@ def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Ar
 
 
 def continuation(value: Json, state: dict[str, Json]) -> list[Json]:
-    """Return the arguments of the execution that goes on with `state`."""
-    return [value, {_CARRIED: {"state": state}}]
+    """Return the arguments of the execution that goes on with `state`; a large one is packed, since 2 MiB is the limit."""
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    if len(text) <= PACKED_ABOVE:
+        return [value, {_CARRIED: {"state": state}}]
+    packed = base64.b64encode(zlib.compress(text.encode())).decode()
+    return [value, {_CARRIED: {"packed_state": packed}}]
 
 
 def slice_arguments(value: Json, part: Json) -> list[Json]:
@@ -82,6 +90,14 @@ def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:
 
 def _problem(detail: str) -> Problem:
     return Problem(VALIDATION, "The run cannot be started so", 422, detail)
+
+
+def _read_state(carried: Mapping[str, Any]) -> dict[str, Json] | None:
+    packed = carried.get("packed_state")
+    if packed is None:
+        return carried.get("state")
+    state: dict[str, Json] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return state
 
 
 def _read_slice(carried: Mapping[str, Any]) -> Slice | None:

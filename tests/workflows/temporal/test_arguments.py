@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Any
 
@@ -34,6 +35,16 @@ def test_continuation_carries_the_state() -> None:
     """What continue-as-new wrote is read by the execution that follows."""
     arguments = read_arguments(continuation({"n": 1}, {"phase": "running"}), continued=True, child=False)
     assert (arguments.input, arguments.state) == ({"n": 1}, {"phase": "running"})
+
+
+def test_large_state_is_packed() -> None:
+    """A state that Temporal would not take as it is goes over much smaller, and comes out the same."""
+    state: dict[str, Any] = {
+        "mailbox": [{"name": "tick", "data": {"number": n, "text": "ü" * 20}} for n in range(20_000)]
+    }
+    carried = continuation({"n": 1}, state)
+    assert len(json.dumps(carried)) < len(json.dumps(state)) / 5
+    assert read_arguments(carried, continued=True, child=False).state == state
 
 
 def test_slice_is_read_by_the_child() -> None:
