@@ -231,11 +231,11 @@ def _work(turn: Turn, task: Task, frame: Frame) -> None:
             if not frame.cancelling:
                 _enter(turn, frame, task.node)
         case Succeeded():
-            paths.succeeded(turn, frame, task.output)
+            paths.succeeded(turn, frame, task.output, task.detail)
         case Broke():
             paths.broke(turn, frame, task.problem)
         case Diverted():
-            paths.diverted(turn, frame, task.status, task.output, task.next)
+            paths.diverted(turn, frame, task)
         case PathEnded():
             _path_ended(turn, frame)
         case PathBroke():

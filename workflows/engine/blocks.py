@@ -7,7 +7,7 @@ from dataclasses import asdict
 from contracts.json import Json
 from contracts.problems import Problem
 from workflows.engine.commands import StartChild
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds
+from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, shown
 from workflows.engine.events import Slice
 from workflows.engine.paths import cancel_path, drained, fits, open_body, open_step
 from workflows.engine.saga import runtime_problem
@@ -38,7 +38,7 @@ def start_foreach(turn: Turn, frame: Frame, node: Foreach) -> None:
     sliced = cut is not None and frame.parent is None and cut["node"] == node.id
     items = cut["items"] if cut is not None and sliced else evaluate(View(turn.state, frame), node.items)
     if not isinstance(items, list):
-        raise EvaluationError(expression_problem(f"`items` gave {type(items).__name__}, not a list."))
+        raise EvaluationError(expression_problem(f"`items` gave {shown(items)}, not a list."))
     if not items:
         turn.agenda.append(Succeeded(frame.id, []))
         return

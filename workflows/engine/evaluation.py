@@ -17,9 +17,10 @@ from contracts.problems import EXPRESSION, Problem
 from workflows.engine.state import Frame, State
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.model import ExpressionFailure
-from workflows.language.expressions.template import Template
+from workflows.language.expressions.template import Template, rendering_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SHOWN_LIMIT = 200
 _NOT_RUN: dict[str, Json] = {"output": None, "status": "not-run", "error": None}
 
 
@@ -132,7 +133,13 @@ def holds(view: View, condition: Expression) -> bool:
     value = evaluate(view, condition)
     if isinstance(value, bool):
         return value
-    raise EvaluationError(expression_problem(f"The condition `{condition.text}` gave {value!r}, not true or false."))
+    raise EvaluationError(expression_problem(f"The condition `{condition.text}` gave {shown(value)}, not true or false."))
+
+
+def shown(value: Json) -> str:
+    """Return a value as an author writes it, for a message; the beginning of a long one."""
+    text = f'"{value}"' if isinstance(value, str) else "null" if value is None else rendering_of(value)
+    return text if len(text) <= _SHOWN_LIMIT else f"{text[:_SHOWN_LIMIT]}…"
 
 
 def expression_problem(detail: str) -> Problem:

@@ -11,7 +11,18 @@ from contracts.problems import Problem
 from workflows.engine.evaluation import EvaluationError, View, holds
 from workflows.engine.saga import arm, arm_unknown
 from workflows.engine.state import Frame
-from workflows.engine.turn import Broke, Enter, PathBroke, PathEnded, PathSettled, Succeeded, Turn, scope_key, step_path
+from workflows.engine.turn import (
+    Broke,
+    Diverted,
+    Enter,
+    PathBroke,
+    PathEnded,
+    PathSettled,
+    Succeeded,
+    Turn,
+    scope_key,
+    step_path,
+)
 from workflows.language.plan import AnyNode, Approval, Attempt, Handler
 
 
@@ -38,7 +49,7 @@ def open_step(turn: Turn, frame: Frame, node: AnyNode, status: str) -> None:
         turn.start_timer(f"{path}/timeout", frame, node.timeout, "timeout", f"{node.name}: time-out")
 
 
-def succeeded(turn: Turn, frame: Frame, output: Json) -> None:
+def succeeded(turn: Turn, frame: Frame, output: Json, detail: str) -> None:
     """Keep the output, arm the compensation, go on.
 
     Raises:
@@ -48,19 +59,19 @@ def succeeded(turn: Turn, frame: Frame, output: Json) -> None:
     _close_step(turn, frame, node)
     frame.output = output
     _note(turn, frame, node, output, "completed", None)
-    turn.record(step_path(frame, node.id), "completed")
+    turn.record(step_path(frame, node.id), "completed", detail)
     arm(turn, frame, node)
     turn.agenda.append(PathEnded(frame.id) if _is_slice(turn, frame, node) else Enter(frame.id, node.next))
 
 
-def diverted(turn: Turn, frame: Frame, status: str, output: Json, successor: str | None) -> None:
-    """Keep the output and go on at `successor`."""
+def diverted(turn: Turn, frame: Frame, way: Diverted) -> None:
+    """Keep the output and go on where it says."""
     node = turn.node(frame)
     _close_step(turn, frame, node)
-    frame.output = output
-    _note(turn, frame, node, output, status, None)
-    turn.record(step_path(frame, node.id), status)
-    turn.agenda.append(Enter(frame.id, successor))
+    frame.output = way.output
+    _note(turn, frame, node, way.output, way.status, None)
+    turn.record(step_path(frame, node.id), way.status, way.detail)
+    turn.agenda.append(Enter(frame.id, way.next))
 
 
 def broke(turn: Turn, frame: Frame, problem: Problem) -> None:
@@ -77,7 +88,7 @@ def broke(turn: Turn, frame: Frame, problem: Problem) -> None:
     try:
         handler = None if _is_slice(turn, frame, node) else _handler(turn, frame, node, problem, document)
     except EvaluationError as error:
-        turn.agenda.append(PathBroke(frame.id, error.problem))
+        turn.agenda.append(PathBroke(frame.id, error.problem.at(node.pointer)))
         return
     _handle(turn, frame, node, handler, problem, document)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from contracts.json import Json
 from contracts.problems import RUNTIME, VALIDATION, Problem
 from workflows.engine.commands import StartChild
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, milliseconds
+from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, milliseconds, shown
 from workflows.engine.invoking import invoke
 from workflows.engine.paths import open_step
 from workflows.engine.saga import unwind
@@ -17,8 +17,6 @@ from workflows.engine.turn import Broke, Enter, Succeeded, Turn, scope_key, step
 from workflows.language.durations import parse_duration
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Act, Assign, Child, Decide, End, Pause, Raise
-
-_SOURCE_LIMIT = 200
 
 
 def start_act(turn: Turn, frame: Frame, node: Act) -> None:
@@ -78,7 +76,9 @@ def assign(turn: Turn, frame: Frame, node: Assign) -> None:
 def raise_problem(turn: Turn, frame: Frame, node: Raise) -> None:
     """Fail with the problem that the author wrote."""
     document = evaluate(View(turn.state, frame), node.error)
-    assert isinstance(document, Mapping)
+    if not isinstance(document, Mapping):
+        detail = f"`error` gave {shown(document)}, not a problem such as {{type: out-of-stock, title: Nothing left}}."
+        raise EvaluationError(expression_problem(detail))
     turn.agenda.append(Broke(frame.id, Problem.from_json({"type": RUNTIME, "title": node.name, **document})))
 
 
@@ -107,7 +107,7 @@ def key_text(value: Json) -> str:
     """
     if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
         return str(value)
-    raise EvaluationError(Problem(VALIDATION, "A key must be text or a number", 422, f"The key is {value!r}."))
+    raise EvaluationError(Problem(VALIDATION, "A key must be text or a number", 422, f"The key is {shown(value)}."))
 
 
 def _seconds(view: View, template: Template) -> float:
@@ -117,7 +117,7 @@ def _seconds(view: View, template: Template) -> float:
             return parse_duration(value)
     except ValueError as error:
         raise EvaluationError(expression_problem(str(error))) from error
-    raise EvaluationError(expression_problem(f"`for` gave {_shown(value)}, which is no duration such as 5m."))
+    raise EvaluationError(expression_problem(f"`for` gave {shown(value)}, which is no duration such as 5m."))
 
 
 def _seconds_until(turn: Turn, view: View, template: Template | None) -> float:
@@ -127,12 +127,8 @@ def _seconds_until(turn: Turn, view: View, template: Template | None) -> float:
         until = datetime.fromisoformat(str(value))
         return (milliseconds(until) - turn.at) / 1000
     except (ValueError, TypeError) as error:
-        detail = f"`until` gave {_shown(value)}, which is no moment such as 2030-01-31T08:00:00Z (with its zone)."
+        detail = f"`until` gave {shown(value)}, which is no moment such as 2030-01-31T08:00:00Z (with its zone)."
         raise EvaluationError(expression_problem(detail)) from error
-
-
-def _shown(value: Json) -> str:
-    return repr(value)[:_SOURCE_LIMIT]
 
 
 def _recovered_from(turn: Turn, frame: Frame) -> dict[str, Json] | None:

@@ -29,10 +29,11 @@ class Enter:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The step at which the frame stands has succeeded."""
+    """The step at which the frame stands has succeeded; `detail` is told in its row."""
 
     frame: int
     output: Json
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Diverted:
     status: str
     output: Json
     next: str | None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from contracts.names import ACTION_PUBLISH
 from contracts.problems import REJECTED, Problem
 from contracts.topics import topic_matches
 from workflows.engine.decisions import refusal_of, tally
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, moment
+from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, moment, shown
 from workflows.engine.events import Decision, Message
 from workflows.engine.invoking import invoke
 from workflows.engine.paths import open_step
 from workflows.engine.saga import timeout_problem
 from workflows.engine.state import Frame, Operation, Wait
 from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
+from workflows.language.expressions.template import rendering_of
 from workflows.language.plan import AnyNode, Approval, Execution, Receive
 
 SEEN_LIMIT = 1000
@@ -31,7 +32,7 @@ def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
     """Show the question and wait; decisions that came early count."""
     view = View(turn.state, frame)
     wait = _open_wait(turn, frame, node)
-    wait.title = str(evaluate(view, node.title))
+    wait.title = rendering_of(evaluate(view, node.title))
     wait.show = None if node.show is None else evaluate(view, node.show)
     wait.approvers = None if node.approvers is None else _names(evaluate(view, node.approvers))
     _publish_wait(turn, frame, node, wait)
@@ -40,7 +41,7 @@ def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
     if node.escalate is not None:
         turn.start_timer(f"{wait.path}/escalate", frame, node.escalate.after, "escalate", f"{node.name}: escalation")
     for decision in _take_early_decisions(turn, wait):
-        if wait.path in turn.state.waits:
+        if tally(wait, node) is None:
             _decide(turn, wait, node, decision)
 
 
@@ -136,7 +137,7 @@ def waited_too_long(turn: Turn, frame: Frame, node: Approval | Receive) -> None:
         case "continue" if isinstance(node, Receive):
             turn.agenda.append(Succeeded(frame.id, _messages(node, wait) if wait.messages else None))
         case "step":
-            turn.agenda.append(Diverted(frame.id, "timed-out", None, node.timeout_next))
+            turn.agenda.append(Diverted(frame.id, "timed-out", _so_far(node, wait), node.timeout_next))
         case _:
             turn.agenda.append(Broke(frame.id, timeout_problem(f"`{path}` waited too long.")))
 
@@ -175,13 +176,13 @@ def _decide(turn: Turn, wait: Wait, node: Approval, decision: Decision) -> None:
 
 def _conclude(turn: Turn, wait: Wait, node: Approval, approved: bool, by: str) -> None:
     output = _approval_output(wait, approved, by)
+    detail = "Nobody decided in time." if by == "timeout" else _who(wait, "approved" if approved else "rejected")
     if approved:
-        turn.agenda.append(Succeeded(wait.frame, output))
+        turn.agenda.append(Succeeded(wait.frame, output, detail))
         return
     if node.on_reject is not None:
-        turn.agenda.append(Diverted(wait.frame, "rejected", output, node.on_reject))
+        turn.agenda.append(Diverted(wait.frame, "rejected", output, node.on_reject, detail))
         return
-    detail = "Nobody decided in time." if by == "timeout" else _who_rejected(wait)
     extensions: dict[str, Json] = {"decisions": output["decisions"]}
     turn.agenda.append(
         Broke(wait.frame, Problem(REJECTED, f"{node.name}: rejected", 403, detail, extensions=extensions))
@@ -198,13 +199,13 @@ def _approval_output(wait: Wait, approved: bool, by: str) -> dict[str, Json]:
     return {"decision": decision_word, "by": by, "decisions": list(wait.decisions), "data": data}
 
 
-def _who_rejected(wait: Wait) -> str:
-    rejections = [entry for entry in wait.decisions if entry["decision"] == "rejected"]
+def _who(wait: Wait, decision: str) -> str:
+    """Return who decided so and why, for the step's row and the problem."""
+    deciders = [entry for entry in wait.decisions if entry["decision"] == decision]
     words = [
-        f"{entry['approver']}: {entry['comment']}" if entry["comment"] else f"{entry['approver']}"
-        for entry in rejections
+        f"{entry['approver']}: {entry['comment']}" if entry["comment"] else f"{entry['approver']}" for entry in deciders
     ]
-    return "Rejected by " + "; ".join(words) + "."
+    return f"{decision.capitalize()} by {'; '.join(words)}."
 
 
 def _take_early_decisions(turn: Turn, wait: Wait) -> list[Decision]:
@@ -287,14 +288,14 @@ def _names(value: Json) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
-        return [str(item) for item in value]
-    raise EvaluationError(expression_problem(f"`approvers` gave {value!r}, not a list of names."))
+        return [rendering_of(item) for item in value]
+    raise EvaluationError(expression_problem(f"`approvers` gave {shown(value)}, not a list of names."))
 
 
 def _correlation(value: Json) -> list[str]:
     if not isinstance(value, dict):
         raise EvaluationError(expression_problem("`correlate` must be a map of field to value."))
-    return [f"{key}={value[key]}" for key in sorted(value)]
+    return [f"{key}={rendering_of(value[key])}" for key in sorted(value)]
 
 
 def _text(at: int) -> str:

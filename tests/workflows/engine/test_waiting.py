@@ -28,6 +28,7 @@ def test_approval_needs_its_quorum() -> None:
     assert run.timers == {"review/timeout": 259200.0, "review/remind": 86400.0, "review/escalate": 172800.0}
     assert run.decide("review", "user:alice", data={"budget": 5}).started == []
     assert run.decide("review", "carol", roles=("security",)).args == {"after": {"data": {"budget": 5}}}
+    assert run.state.records["review"].detail == "Approved by user:alice; carol."
 
 
 def test_waiting_approval_can_be_seen() -> None:
