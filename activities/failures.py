@@ -5,6 +5,9 @@
 retried, and jitter. The problem's outcome is "unknown" where the effect may have happened: a request was sent and no
 answer came, a transaction's commit was not confirmed, an attempt ran out of time. An exception that nobody expected
 is a plain failure of its attempt: an action that cannot tell raises a problem with outcome "unknown" itself.
+
+Failures that are foreseen are benign to Temporal's SDK, which then neither logs a traceback nor counts them as broken
+code: they are in the run's history, where its definition deals with them. What nobody foresaw stays loud.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Final
 
 import httpx
 from pydantic import ValidationError
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.problems import PermanentProblemError, TemporaryProblemError
 from contracts.errors import PermanentError, TemporaryError
@@ -69,6 +72,7 @@ def translate(
         problem.to_json(),
         type=problem.type,
         non_retryable=not retryable,
+        category=_category(problem),
         next_retry_delay=(failure.delay or _jittered(rule, attempt, share)) if retryable else None,
     )
 
@@ -136,6 +140,11 @@ def _validation(error: ValidationError) -> Problem:
     detail = _plain("; ".join(f"{path}: {message}" for path, message in found))
     errors: list[Json] = [{"path": path, "message": message} for path, message in found]
     return Problem(VALIDATION, "The arguments do not fit the action", 422, detail, extensions={"errors": errors})
+
+
+def _category(problem: Problem) -> ApplicationErrorCategory:
+    is_foreseen = problem.type != RUNTIME
+    return ApplicationErrorCategory.BENIGN if is_foreseen else ApplicationErrorCategory.UNSPECIFIED
 
 
 def _jittered(rule: RetryRule | None, attempt: int, share: Callable[[], float]) -> timedelta | None:

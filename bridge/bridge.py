@@ -110,7 +110,7 @@ class Bridge:
 async def running_bridge(
     amqp_url: str,
     client: Client,
-    library: Library,
+    library: Callable[[], Library],
     settings: BridgeSettings = _DEFAULT,
     *,
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -121,7 +121,7 @@ async def running_bridge(
     Args:
         amqp_url: The broker.
         client: A connected client of Temporal's; the caller keeps it.
-        library: The definitions whose triggers count.
+        library: Gives the definitions whose triggers count now; asked for each event.
         settings: How to consume and dispatch.
         on_outcome: Told the outcome of each delivery, after it was answered. Must not block.
         reached: Told the name of each crash point: after-consume, after-start, after-dead-letter, before-acknowledge.
@@ -145,7 +145,7 @@ async def running_bridge(
 async def run_bridge(
     amqp_url: str,
     client: Client,
-    library: Library,
+    library: Callable[[], Library],
     settings: BridgeSettings = _DEFAULT,
     *,
     on_outcome: Callable[[Outcome], None] | None = None,

@@ -37,7 +37,7 @@ class Handling:
     `reached` is told the name of each crash point; `told` each outcome, after its delivery was answered.
     """
 
-    library: Library
+    library: Callable[[], Library]
     dispatcher: Dispatcher
     settings: BridgeSettings
     told: Callable[[Outcome], None]
@@ -78,7 +78,7 @@ class Handling:
     def _route(self, event: Event, delivery: Delivery) -> Routing:
         if delivery.earlier > self.settings.deliveries:
             raise GaveUpError(f"It was delivered {delivery.earlier} times, and whoever had it in hand never answered.")
-        return route(event, self.library)
+        return route(event, self.library())
 
     async def _dispatch(self, pending: _Pending) -> Result:
         for dispatch in pending.left():

@@ -26,8 +26,7 @@ class BridgeSettings:
         publish_timeout: How long a confirm may take.
         longest_delay: Upper limit of the growing delays between tries at Temporal.
         longest_reconnect: The same between connections to the broker, which cost it little.
-        longest_reconnect: timedelta = timedelta(seconds=5)
-    patience: How long a stopping bridge waits for what it has in hand.
+        patience: How long a stopping bridge waits for what it has in hand.
     """
 
     queue: str = "saga.events"

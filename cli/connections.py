@@ -7,15 +7,16 @@ that is away names itself, its address and the cure; what Temporal refuses is sa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 from temporalio.service import RPCError, RPCStatusCode
 
 from cli.settings import Settings, amqp_url, database_url, temporal_connect_config
 from contracts.errors import ServiceUnreachableError, TemporaryError
+from workers.converter import data_converter
 from workflows.temporal.errors import RefusedByTemporalError, RunNotFoundError
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ class NoAddressError(TemporaryError):
 
 
 @asynccontextmanager
-async def temporal(settings: Settings) -> AsyncIterator[Client]:
+async def temporal(settings: Settings, plugins: Sequence[Plugin] = ()) -> AsyncIterator[Client]:
     """Connect to Temporal; inside the block its exceptions become the product's.
+
+    Args:
+        settings: Where it is.
+        plugins: The SDK's plugins for the client and the workers that use it, such as tracing.
 
     Raises:
         ServiceUnreachableError: Temporal does not answer.
@@ -46,7 +51,7 @@ async def temporal(settings: Settings) -> AsyncIterator[Client]:
     config = temporal_connect_config(settings)
     address = config.get("target_host", "")
     with temporal_errors(address):
-        yield await _connect(config, address)
+        yield await _connect(config, address, plugins)
 
 
 @contextmanager
@@ -82,10 +87,10 @@ def require_broker(settings: Settings) -> str:
     return url
 
 
-async def _connect(config: ClientConnectConfig, address: str) -> Client:
+async def _connect(config: ClientConnectConfig, address: str, plugins: Sequence[Plugin]) -> Client:
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
-            return await Client.connect(**config)
+            return await Client.connect(**config, plugins=plugins, data_converter=data_converter())
     except (RuntimeError, TimeoutError) as error:
         raise ServiceUnreachableError("Temporal", address, CURE_TEMPORAL) from error
 

@@ -1,6 +1,6 @@
-"""Logging: `saga up` writes a file, `saga worker` and `saga bridge` write to stderr, other commands nothing.
+"""Where logs go: `saga up` writes a file, `saga worker` and `saga bridge` write to stderr, other commands nothing.
 
-structlog and the standard library's logging (which Temporal's SDK uses) end in one place and one form.
+How lines look and what is on them is `workers.telemetry`'s.
 """
 
 from __future__ import annotations
@@ -10,31 +10,24 @@ import sys
 from pathlib import Path
 
 import structlog
-from structlog.typing import Processor
 
 from cli.settings import Settings
-
-_SHARED: tuple[Processor, ...] = (
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-)
+from workers.telemetry import configure_logging
 
 
 def log_to_file(settings: Settings, folder: Path) -> Path:
     """Write log entries as JSON lines to `logs/saga.log` in a state folder, and return that file."""
     file = folder / "logs" / "saga.log"
     file.parent.mkdir(parents=True, exist_ok=True)
-    _configure(settings, logging.FileHandler(file, encoding="utf-8"), structlog.processors.JSONRenderer())
+    # It stays open as long as the process lives.
+    configure_logging("json", _level(settings), file.open("a", encoding="utf-8"))
     return file
 
 
 def log_to_stderr(settings: Settings) -> None:
     """Write log entries to stderr, in the form of the settings."""
     is_console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer = structlog.dev.ConsoleRenderer() if is_console else structlog.processors.JSONRenderer()
-    _configure(settings, logging.StreamHandler(sys.stderr), renderer)
+    configure_logging("text" if is_console else "json", _level(settings), sys.stderr)
 
 
 def log_nothing() -> None:
@@ -43,17 +36,5 @@ def log_nothing() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
-def _configure(settings: Settings, handler: logging.Handler, renderer: Processor) -> None:
-    last = (
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        renderer,
-    )
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=last))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
-    structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
+def _level(settings: Settings) -> int:
+    return logging.getLevelNamesMapping()[settings.log_level.upper()]

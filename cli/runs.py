@@ -7,7 +7,7 @@ waiting, because the run itself is safe in Temporal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -25,9 +25,9 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError
 from temporalio.service import RPCError, RPCStatusCode
 
-from cli.progress import State, failed_step
+from cli.progress import Names, Progress, State, failed_step
 from contracts.json import Json
-from contracts.names import ATTRIBUTE_STATUS, QUERY_APPROVALS, QUERY_STATE
+from contracts.names import ATTRIBUTE_STATUS, QUERY_APPROVALS, QUERY_PLAN, QUERY_STATE
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
 
 _NO_WORKER = "No worker answers: start one with `saga worker` or `saga up`. The run is safe meanwhile."
@@ -45,6 +45,10 @@ _WITHOUT_DETAILS: Mapping[type[BaseException], Problem] = MappingProxyType(
         TerminatedError: Problem(CANCELLED, "The run was terminated: Temporal stopped it and nothing was undone.", 499),
         TimeoutError: Problem(TIMEOUT, "Temporal's own time-out stopped the run and nothing was undone.", 504),
     }
+)
+
+_REFUSED: Mapping[str, Any] = MappingProxyType(
+    {"status": "failed", "phase": "ended", "version": "none", "records": [], "waits": []}
 )
 
 Handle = WorkflowHandle[Any, Any]
@@ -88,14 +92,51 @@ async def state_of(handle: Handle) -> State | None:
     Raises:
         RPCError: There is no such run, or Temporal is away.
     """
+    document = await _queried(handle, QUERY_STATE)
+    if document is None or "records" in document:
+        return document
+    # A run that was refused at its start has no state; what it answers is its problem.
+    return {**_REFUSED, "problem": document}
+
+
+async def names_of(handle: Handle) -> Names:
+    """Return what the plan of a run calls its steps, where that is not the step's id; nothing while no worker answers.
+
+    Raises:
+        RPCError: There is no such run, or Temporal is away.
+    """
+    nodes: Mapping[str, Mapping[str, Any]] = (await _queried(handle, QUERY_PLAN) or {}).get("nodes", {})
+    return {identity: node["name"] for identity, node in nodes.items() if node.get("name", identity) != identity}
+
+
+async def _queried(handle: Handle, query: str) -> Mapping[str, Any] | None:
     try:
-        return cast("State", await handle.query(QUERY_STATE, rpc_timeout=_QUERY_TIMEOUT))
+        return cast("Mapping[str, Any]", await handle.query(query, rpc_timeout=_QUERY_TIMEOUT))
     except WorkflowQueryFailedError:
         return None
     except RPCError as error:
         if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE}:
             raise
         return None
+
+
+@dataclass
+class Sight:
+    """What a worker tells of one run; the names of its steps are asked for once."""
+
+    handle: Handle
+    names: Names | None = None
+
+    async def look(self) -> State | None:
+        """Return the state, or None while no worker answers.
+
+        Raises:
+            RPCError: There is no such run, or Temporal is away.
+        """
+        state = await state_of(self.handle)
+        if state is not None and self.names is None:
+            self.names = await names_of(self.handle)
+        return state
 
 
 async def pending_approvals(handle: Handle) -> list[dict[str, Any]]:
@@ -107,22 +148,21 @@ async def pending_approvals(handle: Handle) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", await handle.query(QUERY_APPROVALS, rpc_timeout=_QUERY_TIMEOUT))
 
 
-async def follow(handle: Handle, show: Callable[[State], None], note: Callable[[str], None]) -> Ended:
+async def follow(handle: Handle, progress: Progress) -> Ended:
     """Wait for the end of a run, showing each state on the way.
 
     Args:
         handle: The run.
-        show: Called with each state that was seen, the last one included.
-        note: Called with a sentence when no worker answers.
+        progress: Shows each state that was seen, the last one included, and a sentence when no worker answers.
     """
-    end = asyncio.ensure_future(ended(handle))
+    end, sight = asyncio.ensure_future(ended(handle)), Sight(handle)
     try:
         while not end.done():
-            await _look(handle, show, note)
+            await _look(sight, progress)
             await asyncio.wait({end}, timeout=_POLL.total_seconds())
     finally:
         end.cancel()
-    state = await _look(handle, show, note)
+    state = await _look(sight, progress)
     return _enriched(await end, state)
 
 
@@ -193,10 +233,10 @@ def _status_of_cause(cause: BaseException) -> str:
     return "failed"
 
 
-async def _look(handle: Handle, show: Callable[[State], None], note: Callable[[str], None]) -> State | None:
-    state = await state_of(handle)
+async def _look(sight: Sight, progress: Progress) -> State | None:
+    state = await sight.look()
     if state is None:
-        note(_NO_WORKER)
+        progress.note(_NO_WORKER)
     else:
-        show(state)
+        progress.show(state, sight.names or {})
     return state

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
+from activities.addresses import parse_networks
 from activities.connections import Connection, parse_connections
 from activities.outbound import open_client
 from activities.resources import Resources
@@ -22,23 +23,29 @@ from cli.secrets import resolve_secret
 from cli.settings import Settings
 from store.database import open_database
 from workers.worker import make_worker
-from workflows.language.library import Library
+from workflows.temporal.run import LibrarySource
 
 _CONNECTIONS = "connections.yaml"
 
 
 @asynccontextmanager
 async def opened_resources(
-    definitions: Path, database_url: str | None, amqp_url: str | None
+    settings: Settings, definitions: Path, database_url: str | None, amqp_url: str | None
 ) -> AsyncIterator[Resources]:
     """Open what actions use, and close it at the end.
+
+    Args:
+        settings: They say which networks may be reached.
+        definitions: The folder in which `connections.yaml` is looked for.
+        database_url: PostgreSQL; None = actions that need it wait for a worker that has it.
+        amqp_url: RabbitMQ; None likewise.
 
     Raises:
         ServiceUnreachableError: PostgreSQL does not answer. (RabbitMQ is asked with the first event.)
         ConnectionsInvalidError: `connections.yaml` cannot be read.
     """
     async with AsyncExitStack() as parts:
-        http = await parts.enter_async_context(open_client())
+        http = await parts.enter_async_context(open_client(parse_networks(settings.allowed_networks)))
         database = await parts.enter_async_context(open_database(database_url)) if database_url else None
         publisher = await parts.enter_async_context(open_publisher(amqp_url)) if amqp_url else None
         yield Resources(http, database, publisher, _connections(definitions), resolve_secret)
@@ -46,10 +53,10 @@ async def opened_resources(
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, library: Library, resources: Resources, settings: Settings
+    client: Client, library: LibrarySource, resources: Resources, settings: Settings
 ) -> AsyncIterator[None]:
     """Run a worker inside the block."""
-    async with make_worker(client, lambda: library, resources, settings.task_queue):
+    async with make_worker(client, library, resources, settings.task_queue):
         yield
 
 
@@ -57,7 +64,7 @@ async def running_worker(
 async def bridged(
     amqp_url: str,
     client: Client,
-    library: Library,
+    library: LibrarySource,
     settings: Settings,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> AsyncIterator[Bridge]:

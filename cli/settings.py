@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from activities.addresses import parse_networks
 from cli.stack.folder import read_addresses
 from contracts.errors import PermanentError
 
@@ -61,11 +62,20 @@ class Settings(BaseSettings):
     prefetch: int = Field(default=50, ge=1, le=65_535)
     """How many unacknowledged events the bridge takes at once."""
 
+    allowed_networks: str = ""
+    """Networks that actions may reach although they are not public, separated by commas: `10.0.0.0/8, ::1/128`."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """From which level on log entries are written."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """How log entries look; `auto` is `console` on a terminal and `json` elsewhere."""
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        parse_networks(text)
+        return text
 
     @classmethod
     def settings_customise_sources(
@@ -155,6 +165,7 @@ def _in_words(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         name = ".".join(str(part) for part in problem["loc"])
-        what = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        said = problem["msg"].removeprefix("Value error, ")
+        what = "there is no such setting" if problem["type"] == "extra_forbidden" else said
         lines.append(f"{PREFIX}{name.upper()} (or {name} in {FILE}): {what}")
     return "\n".join(lines)

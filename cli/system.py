@@ -6,12 +6,12 @@ stops the parts in reverse order; each finishes what it has in hand.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from temporalio.client import Client
+from temporalio.client import Client, Plugin
 
 from bridge.bridge import Bridge
 from bridge.outcomes import Outcome
@@ -27,6 +27,17 @@ from store.database import Database
 from workflows.language.library import Library
 
 
+@dataclass
+class CurrentLibrary:
+    """The definitions that worker and bridge use now; they ask for each run and each event."""
+
+    library: Library
+
+    def __call__(self) -> Library:
+        """Return them."""
+        return self.library
+
+
 @dataclass(frozen=True)
 class System:
     """A system that runs."""
@@ -34,17 +45,21 @@ class System:
     addresses: Addresses
     client: Client
     database: Database
-    library: Library
+    current: CurrentLibrary
     deployed: Deployed
     bridge: Bridge
 
 
 @dataclass(frozen=True)
 class Watchers:
-    """Who is told what happens: to the parts of the stack, and to each event that the bridge took."""
+    """Who is told what happens: to the parts of the stack, and to each event that the bridge took.
+
+    `plugins` are the SDK's own for the Temporal client, such as tracing.
+    """
 
     report: Report
     on_outcome: Callable[[Outcome], None]
+    plugins: Sequence[Plugin] = ()
 
 
 @asynccontextmanager
@@ -65,15 +80,16 @@ async def running_system(
     """
     async with AsyncExitStack() as parts:
         addresses = await parts.enter_async_context(stack.running(stack_settings, watchers.report))
-        client = await parts.enter_async_context(connections.temporal(settings))
+        client = await parts.enter_async_context(connections.temporal(settings, watchers.plugins))
         await prepare_namespace(client)
         resources = await parts.enter_async_context(
-            opened_resources(definitions, addresses.database_url, addresses.amqp_url)
+            opened_resources(settings, definitions, addresses.database_url, addresses.amqp_url)
         )
         database = resources.opened_database()
+        current = CurrentLibrary(library)
         deployed = await deploy(database, client, library, settings.task_queue)
-        await parts.enter_async_context(running_worker(client, library, resources, settings))
+        await parts.enter_async_context(running_worker(client, current, resources, settings))
         bridge = await parts.enter_async_context(
-            bridged(addresses.amqp_url, client, library, settings, watchers.on_outcome)
+            bridged(addresses.amqp_url, client, current, settings, watchers.on_outcome)
         )
-        yield System(addresses, client, database, library, deployed, bridge)
+        yield System(addresses, client, database, current, deployed, bridge)

@@ -19,11 +19,11 @@ import click
 
 from bridge.outcomes import Dispatched, Outcome
 from cli.deciding import Decision, decide
-from cli.output import coloured, print_table
+from cli.output import clean, coloured, print_table
 from cli.problems import problem_lines
-from cli.progress import State, failed_step, live
+from cli.progress import Progress, State, failed_step, live
 from cli.prompt import ask_yes_or_no
-from cli.runs import Ended, Handle, ended, handle_of, pending_approvals, state_of
+from cli.runs import Ended, Handle, Sight, ended, handle_of, pending_approvals
 from cli.system import System
 from contracts.envelope import Event
 from contracts.errors import PermanentError
@@ -134,9 +134,10 @@ class Tour:
 
     async def _approve(self, handle: Handle, *, ask: bool) -> _Answer:
         with live(handle.id) as progress:
-            state = await _in_time(_until(handle, progress.show, _is_waiting), "the run to wait for its approval")
+            state = await _in_time(_until(handle, progress, _is_waiting), "the run to wait for its approval")
         (approval,) = await pending_approvals(handle)
-        click.echo(f"\n{click.style('The run waits for a person:', fg='yellow')} {approval['title']}")
+        title = clean(approval["title"])
+        click.echo(f"\n{click.style('The run waits for a person:', fg='yellow')} {title}")
         for name, value in (approval["show"] or {}).items():
             click.echo(f"  {name:<10} {value}")
         approved = not ask or await ask_yes_or_no("Approve it?", yes=self.yes)
@@ -150,7 +151,7 @@ class Tour:
 
     async def _finish(self, handle: Handle, since: State) -> Ended:
         with live(handle.id, since) as progress:
-            state = await _in_time(_until(handle, progress.show, _has_ended), "the run to end")
+            state = await _in_time(_until(handle, progress, _has_ended), "the run to end")
         end = await _in_time(ended(handle), "the run to end")
         click.echo(f"\n{click.style(handle.id, bold=True)} {coloured(end.status)}")
         for line in problem_lines(end.problem, failed_step(state)) if end.problem else ():
@@ -188,11 +189,12 @@ def _expect(holds: bool, otherwise: str) -> None:
         raise TourFailedError(f"Not as told: {otherwise}.")
 
 
-async def _until(handle: Handle, show: Callable[[State], None], reached: Callable[[State], bool]) -> State:
+async def _until(handle: Handle, progress: Progress, reached: Callable[[State], bool]) -> State:
+    sight = Sight(handle)
     while True:
-        state = await state_of(handle)
+        state = await sight.look()
         if state is not None:
-            show(state)
+            progress.show(state, sight.names or {})
             if reached(state):
                 return state
         await asyncio.sleep(_POLL_SECONDS)

@@ -1,44 +1,24 @@
-"""What a process tells about itself: structured logs, and traces where somebody collects them.
+"""The structured logs of a process.
 
-Logs are one JSON object a line, or coloured text for a person at a terminal; the fields bound once (which worker,
-which run and step) are on every line. Never log payloads or secrets. Traces are the SDK's own, made safe for replay
-by its plugin; they are exported by the span processor that is passed in, so this module needs no exporter and reads
-no environment.
+One JSON object a line for machines, or coloured text for a person at a terminal; the fields bound once (which worker,
+which run and step) are on every line, the libraries' lines included. Never log payloads or secrets: a traceback is
+therefore plain, without the values of local variables. The AMQP libraries' own words about a lost connection are left
+out, because the bridge says the same in one line.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import set_tracer_provider
 from temporalio import activity, workflow
-from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
 
 LogFormat = Literal["json", "text"]
 
-
-@dataclass(frozen=True)
-class Tracing:
-    """Where traces go.
-
-    Attributes:
-        processor: Takes the finished spans, such as a `BatchSpanProcessor` around an exporter.
-        service: `service.name` of this process.
-        attributes: More resource attributes.
-        temporal_spans: Whether each workflow task and activity gets a span of its own.
-    """
-
-    processor: SpanProcessor
-    service: str = "sagawright"
-    attributes: Mapping[str, str] | None = None
-    temporal_spans: bool = True
+_TOO_TALKATIVE = ("aio_pika", "aiormq")
 
 
 def configure_logging(style: LogFormat, level: int = logging.INFO, stream: TextIO | None = None, **bound: str) -> None:
@@ -51,15 +31,17 @@ def configure_logging(style: LogFormat, level: int = logging.INFO, stream: TextI
         bound: Fields on every line, such as the process's role.
     """
     target = stream or sys.stderr
-    renderer = _renderer(style, colours=target.isatty())
+    renderers = _renderers(style, colours=target.isatty())
     handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -71,22 +53,10 @@ def configure_logging(style: LogFormat, level: int = logging.INFO, stream: TextI
     structlog.contextvars.bind_contextvars(**bound)
 
 
-def tracing_plugin(tracing: Tracing) -> OpenTelemetryPlugin:
-    """Return the plugin that traces runs; give it to the client, from which workers take it.
-
-    The tracer provider is the process's: call it once, at the start.
-    """
-    resource = Resource.create({"service.name": tracing.service, **(tracing.attributes or {})})
-    provider = create_tracer_provider(resource=resource)
-    provider.add_span_processor(tracing.processor)
-    set_tracer_provider(provider)
-    return OpenTelemetryPlugin(add_temporal_spans=tracing.temporal_spans)
-
-
-def _renderer(style: LogFormat, *, colours: bool) -> structlog.typing.Processor:
+def _renderers(style: LogFormat, *, colours: bool) -> tuple[structlog.typing.Processor, ...]:
     if style == "text":
-        return structlog.dev.ConsoleRenderer(colors=colours)
-    return structlog.processors.JSONRenderer(sort_keys=True)
+        return (structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback),)
+    return structlog.processors.format_exc_info, structlog.processors.JSONRenderer(sort_keys=True)
 
 
 def _with_ids(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -110,5 +80,4 @@ _SHARED: tuple[structlog.typing.Processor, ...] = (
     structlog.stdlib.add_log_level,
     _with_ids,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    structlog.processors.format_exc_info,
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from temporalio.client import Plugin
 
 from cli import connections, loop
 from cli.definitions import definitions_option, load_library
 from cli.logs import log_to_stderr
 from cli.serving import bridged
 from cli.settings import Settings, load_settings
+from cli.tracing import traced
 from workflows.language.library import Library
 
 
@@ -29,11 +32,16 @@ def command(paths: tuple[Path, ...]) -> None:
     """
     settings = load_settings()
     log_to_stderr(settings)
-    loop.serve(_serve(settings, load_library(paths)))
+    library = load_library(paths)
+    with traced() as plugins:
+        loop.serve(_serve(settings, library, plugins))
 
 
-async def _serve(settings: Settings, library: Library) -> None:
+async def _serve(settings: Settings, library: Library, plugins: Sequence[Plugin]) -> None:
     url = connections.require_broker(settings)
-    async with connections.temporal(settings) as client, bridged(url, client, library, settings) as bridge:
+    async with (
+        connections.temporal(settings, plugins) as client,
+        bridged(url, client, lambda: library, settings) as bridge,
+    ):
         click.echo(f"Bridge consumes events for task queue {settings.task_queue!r}.", err=True)
         await bridge.ended()

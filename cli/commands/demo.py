@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,12 +18,14 @@ from cli import loop
 from cli.definitions import default_folder, load_library, resolve
 from cli.logs import log_to_file
 from cli.settings import Settings, load_settings, stack_settings
-from cli.stack import rabbitmq
+from cli.stack import postgres, rabbitmq
 from cli.stack.stack import StackSettings
 from cli.startup import starting
-from cli.system import System, Watchers, running_system
+from cli.system import Watchers, running_system
 from cli.tour import DEFINITION, Arrivals, Tour
 from workflows.language.library import Library
+
+_EXAMPLE = '{"agent_id": "bob", "type": "analyst"}'
 
 
 @dataclass(frozen=True)
@@ -74,29 +78,30 @@ async def _demo(place: _Place, yes: bool, unattended: bool) -> None:
             click.echo(f"\nThe Temporal UI: {click.style(system.addresses.ui, underline=True)}")
         await Tour(system, publisher, arrivals, yes).tell()
         try:
+            for line in _what_next(place.settings, unattended):
+                click.echo(line)
             if not unattended:
-                await _stay(system, place.settings)
+                await system.bridge.ended()
         finally:
             click.echo("\nStopping ...")
 
 
-async def _stay(system: System, settings: Settings) -> None:
-    for line in _what_next(settings):
-        click.echo(line)
-    await system.bridge.ended()
-
-
-def _what_next(settings: Settings) -> Iterator[str]:
-    yield f"\n{click.style('What to try next', bold=True)}, in another terminal:\n"
-    saga = "saga" if shutil.which("saga") else Path(sys.argv[0]).absolute()
-    example = '{"agent_id": "bob", "type": "analyst"}'
-    yield f"  export SAGA_STATE_DIR={settings.state_dir.resolve()}"
-    yield f"  {saga} list"
-    yield f"  {saga} run {DEFINITION} --detach --input '{example}'"
+def _what_next(settings: Settings, unattended: bool) -> Iterator[str]:
+    """The commands to copy; an unattended demo is about to stop, so they begin with `saga up`."""
+    saga = "saga" if shutil.which("saga") else os.path.relpath(sys.argv[0])
+    yield f"\n{click.style('What to try next', bold=True)}{'' if unattended else ', in another terminal'}:\n"
+    yield f"  cd {shlex.quote(str(Path.cwd()))}"
+    if unattended:
+        yield f"  {saga} up    # everything on this machine; what follows in another terminal"
+    else:
+        yield f"  export SAGA_STATE_DIR={shlex.quote(str(settings.state_dir))}"
+    yield f"  {saga} run {DEFINITION} --detach --input '{_EXAMPLE}'"
     yield f"  {saga} approve {DEFINITION}/bob approve-agent"
     yield f"  {saga} show {DEFINITION}/bob"
+    yield f"  {saga} list"
     yield f"  {saga} graph {DEFINITION}"
-    yield "\nEverything stays up until Ctrl-C."
+    if not unattended:
+        yield "\nEverything stays up until Ctrl-C."
 
 
 def _own_stack(settings: Settings) -> StackSettings:
@@ -117,5 +122,6 @@ def _removed_afterwards(state: Path) -> Iterator[None]:
 
 def _remove(state: Path) -> None:
     shutil.rmtree(state, ignore_errors=True)
+    postgres.forget(state)
     with suppress(OSError):
         state.parent.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,8 +11,8 @@ from temporalio.client import WorkflowExecution
 from cli import connections, loop
 from cli.output import clean, coloured, print_json, print_table, when
 from cli.problems import problem_lines
-from cli.progress import State, steps_of
-from cli.runs import handle_of, state_of, status_of
+from cli.progress import Names, State, Step, steps_of
+from cli.runs import Sight, handle_of, status_of
 from cli.settings import Settings, load_settings
 
 
@@ -26,32 +27,33 @@ def command(run: str, as_json: bool) -> None:
       saga show agent-creation/ada
       saga show agent-creation/ada --json | jq .vars
     """
-    execution, state = loop.run(_fetch(load_settings(), run))
+    execution, state, names = loop.run(_fetch(load_settings(), run))
     if as_json:
         print_json({"workflow_id": execution.id, "status": status_of(execution), "state": _plain(state)})
     else:
-        _print(execution, state)
+        _print(execution, state, names)
 
 
-async def _fetch(settings: Settings, run: str) -> tuple[WorkflowExecution, State | None]:
+async def _fetch(settings: Settings, run: str) -> tuple[WorkflowExecution, State | None, Names]:
     async with connections.temporal(settings) as client:
-        handle = handle_of(client, run)
-        return await handle.describe(), await state_of(handle)
+        sight = Sight(handle_of(client, run))
+        execution = await sight.handle.describe()
+        return execution, await sight.look(), sight.names or {}
 
 
 def _plain(state: State | None) -> dict[str, Any] | None:
     return None if state is None else dict(state)
 
 
-def _print(execution: WorkflowExecution, state: State | None) -> None:
+def _print(execution: WorkflowExecution, state: State | None, names: Names) -> None:
     click.echo(f"{click.style(execution.id, bold=True)}  {coloured(status_of(execution))}")
     click.echo(f"started {when(int(execution.start_time.timestamp() * 1000))}")
     if state is None:
         click.echo("No worker answers, so the steps cannot be shown: start one with `saga worker` or `saga up`.")
         return
     click.echo(f"version {state['version']}\n")
-    print_table(("STEP", "STATUS", "STARTED", "TOOK", "DETAIL"), _rows(state))
-    for wait in state["waits"].values():
+    _print_steps(steps_of(state, names), names)
+    for wait in state["waits"]:
         if wait["title"]:
             click.echo(f"\n{clean(wait['title'])}  (saga approve {execution.id} {wait['path']})")
     if problem := state.get("problem") or state.get("recovered"):
@@ -60,5 +62,11 @@ def _print(execution: WorkflowExecution, state: State | None) -> None:
             click.echo(line)
 
 
-def _rows(state: State) -> list[tuple[str, str, str, str, str]]:
-    return [(step.name, step.word, when(step.started), step.took, step.detail) for step in steps_of(state)]
+def _print_steps(steps: Sequence[Step], names: Names) -> None:
+    headings = ("STEP", *(("NAME",) if names else ()), "STATUS", "STARTED", "TOOK", "DETAIL")
+    rows = [(*_named(step, names), step.word, when(step.started), step.took, step.detail) for step in steps]
+    print_table(headings, rows)
+
+
+def _named(step: Step, names: Names) -> tuple[str, ...]:
+    return (step.name, step.title) if names else (step.name,)

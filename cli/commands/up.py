@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from temporalio.client import Plugin
 
 from bridge.outcomes import Dispatched, Outcome, Refused, Unrouted
 from cli import loop
@@ -16,10 +18,18 @@ from cli.commands.deploy import schedule_lines
 from cli.definitions import default_folder, load_library
 from cli.logs import log_to_file
 from cli.output import clean, counted
+from cli.reloading import reloading
 from cli.settings import Settings, load_settings, stack_settings
 from cli.startup import starting
 from cli.system import System, Watchers, running_system
+from cli.tracing import traced
 from workflows.language.library import Library
+
+
+@dataclass(frozen=True)
+class _Choice:
+    ui: bool
+    plugins: Sequence[Plugin]
 
 
 @click.command("up")
@@ -36,7 +46,7 @@ def command(folder: Path | None, ui: bool) -> None:
 
     What is set (TEMPORAL_ADDRESS, SAGA_DATABASE_URL, SAGA_AMQP_URL) is used, what runs on its usual port is reused, and
     what is missing is started, with its state in .saga/. A second `saga up` carries on where the first one was
-    stopped or killed.
+    stopped or killed. Definitions that are changed meanwhile are checked, deployed and used at once.
 
     \b
     Examples:
@@ -48,18 +58,20 @@ def command(folder: Path | None, ui: bool) -> None:
     library = load_library([place])
     log = log_to_file(settings, settings.state_dir)
     click.echo(f"Log: {log}")
-    loop.serve(_up(settings, library, place, ui))
+    with traced() as plugins:
+        loop.serve(_up(settings, library, place, _Choice(ui, plugins)))
     click.echo("Stopped.")
 
 
-async def _up(settings: Settings, library: Library, place: Path, ui: bool) -> None:
+async def _up(settings: Settings, library: Library, place: Path, choice: _Choice) -> None:
     async with AsyncExitStack() as parts:
         with starting() as startup:
-            watchers = Watchers(startup.report, print_outcome)
-            running = running_system(settings, stack_settings(settings, ui=ui), library, place, watchers)
+            watchers = Watchers(startup.report, print_outcome, choice.plugins)
+            running = running_system(settings, stack_settings(settings, ui=choice.ui), library, place, watchers)
             system = await parts.enter_async_context(running)
         for line in summary(system, place):
             click.echo(line)
+        await parts.enter_async_context(reloading(system, place, settings.task_queue, print_now))
         try:
             await system.bridge.ended()
         finally:
@@ -76,7 +88,7 @@ def summary(system: System, place: Path) -> Iterator[str]:
     yield f"  Temporal     {addresses.temporal} (namespace {addresses.namespace})"
     yield f"  PostgreSQL   {without_password(addresses.database_url)}"
     yield f"  RabbitMQ     {without_password(addresses.amqp_url)}"
-    yield f"  Definitions  {counted(len(system.library.all()), 'version')} in {place}"
+    yield f"  Definitions  {counted(len(system.current.library.all()), 'version')} in {place}"
     yield from schedule_lines(system.deployed.schedules)
     yield ""
     yield "In another terminal: saga run DEFINITION, saga list, saga doctor"
@@ -84,7 +96,12 @@ def summary(system: System, place: Path) -> Iterator[str]:
 
 def print_outcome(outcome: Outcome) -> None:
     """Print what became of an event."""
-    click.echo(f"{datetime.now():%H:%M:%S} {outcome_line(outcome)}")  # the wall clock of who looks
+    print_now(outcome_line(outcome))
+
+
+def print_now(line: str) -> None:
+    """Print a line with the time of day."""
+    click.echo(f"{datetime.now():%H:%M:%S} {line}")  # the wall clock of who looks
 
 
 def outcome_line(outcome: Outcome) -> str:

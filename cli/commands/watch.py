@@ -44,7 +44,7 @@ async def watched(handle: Handle, *, quiet: bool) -> Ended:
     if quiet:
         return await ended(handle)
     with live(handle.id) as progress:
-        return await follow(handle, progress.show, progress.note)
+        return await follow(handle, progress)
 
 
 def report(end: Ended, workflow_id: str, run_id: str | None) -> None:

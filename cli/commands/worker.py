@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from temporalio.client import Plugin
 
 from cli import connections, loop
 from cli.definitions import default_folder, definitions_option, load_library
 from cli.logs import log_to_stderr
+from cli.output import counted
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings, amqp_url, database_url, load_settings
+from cli.tracing import traced
 from workflows.language.library import Library
 
 
@@ -31,15 +35,17 @@ def command(paths: tuple[Path, ...]) -> None:
     """
     settings = load_settings()
     log_to_stderr(settings)
-    loop.serve(_serve(settings, load_library(paths), paths[0] if paths else default_folder()))
+    library, folder = load_library(paths), paths[0] if paths else default_folder()
+    with traced() as plugins:
+        loop.serve(_serve(settings, library, folder, plugins))
 
 
-async def _serve(settings: Settings, library: Library, definitions: Path) -> None:
+async def _serve(settings: Settings, library: Library, definitions: Path, plugins: Sequence[Plugin]) -> None:
     async with (
-        connections.temporal(settings) as client,
-        opened_resources(definitions, database_url(settings), amqp_url(settings)) as resources,
-        running_worker(client, library, resources, settings),
+        connections.temporal(settings, plugins) as client,
+        opened_resources(settings, definitions, database_url(settings), amqp_url(settings)) as resources,
+        running_worker(client, lambda: library, resources, settings),
     ):
-        count = len(library.all())
-        click.echo(f"Worker on task queue {settings.task_queue!r}: {count} versions of definitions.", err=True)
+        count = counted(len(library.all()), "version")
+        click.echo(f"Worker on task queue {settings.task_queue!r}: {count} of definitions.", err=True)
         await asyncio.Event().wait()

@@ -4,7 +4,7 @@ A local server is asked through `psql`, with the role `postgres` and with the us
 counts). Our own server demands a password, made at random and kept in the state folder: a superuser of PostgreSQL can
 run programs, so a server that trusts everybody on the machine would lend our user to everybody on it. Its programs and
 its data must be reachable for the user that it runs as; where root's folders hide them, both are kept under
-/var/lib/sagawright instead.
+/var/lib/sagawright instead, in a folder for each state folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -56,6 +56,13 @@ async def reused(port: int = USUAL_PORT) -> Service | None:
         if await _usable(server):
             return Service(f"{server}/{DATABASE}", f"{LOOPBACK}:{port}/{DATABASE}", Happening.REUSED)
     return None
+
+
+def forget(state_dir: Path) -> None:
+    """Remove what our server keeps outside a state folder, for when that folder is removed."""
+    shutil.rmtree(_elsewhere(state_dir), ignore_errors=True)
+    with suppress(OSError):
+        _ELSEWHERE.rmdir()
 
 
 @asynccontextmanager
@@ -125,26 +132,30 @@ def _install(folder: StateFolder) -> Installation:
     if account is None:
         return Installation(programs, data, None)
     if not account.reaches(programs):
-        programs = _copied(programs)
+        programs = _copied(programs, _elsewhere(folder.path))
     if not account.reaches(data):
-        data = _ELSEWHERE / hashlib.sha256(str(folder.path).encode()).hexdigest()[:12] / "postgres"
+        data = _elsewhere(folder.path) / "postgres"
     account.own(data)
     return Installation(programs, data, account)
 
 
-def _copied(programs: Path) -> Path:
+def _elsewhere(state_dir: Path) -> Path:
+    return _ELSEWHERE / hashlib.sha256(str(state_dir.resolve()).encode()).hexdigest()[:12]
+
+
+def _copied(programs: Path, place: Path) -> Path:
     """Copy the package's folders, side by side as they lie: the programs find their libraries by relative paths."""
     package = programs.parent.parent
-    packages = package.parent
-    stamp = f"{package.stat().st_mtime_ns:x}"
-    target = _ELSEWHERE / f"programs-{stamp}"
+    target = place / f"programs-{package.stat().st_mtime_ns:x}"
     if not target.exists():
-        draft = _ELSEWHERE / f"programs-{stamp}.{os.getpid()}"
+        for outdated in place.glob("programs-*"):
+            shutil.rmtree(outdated)
+        draft = place / "programs-draft"
         for name in (package.name, f"{package.name}.libs"):
-            if (packages / name).exists():
-                shutil.copytree(packages / name, draft / name, symlinks=True)
+            if (package.parent / name).exists():
+                shutil.copytree(package.parent / name, draft / name, symlinks=True)
         draft.rename(target)
-    return target / programs.relative_to(packages)
+    return target / programs.relative_to(package.parent)
 
 
 def _password(folder: StateFolder) -> str:

@@ -26,6 +26,7 @@ from cli.stack.folder import StateFolder
 
 _POLL_SECONDS = 0.05
 _PATIENCE = timedelta(seconds=20)
+_ASK_AGAIN = timedelta(seconds=1)
 _LOG_BYTES = 5_000_000
 
 
@@ -147,31 +148,37 @@ def _tied_to_us(program: Program) -> tuple[str, ...]:
 
 
 async def _stop(process: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:
-    for attempt in (stop_signal, signal.SIGTERM):
+    def send() -> None:
         if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.send_signal(attempt)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
-                await process.wait()
-            return
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+            process.send_signal(stop_signal)
+
+    if not await _stopped(send, process.wait):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def _stop_foreign(handle: int, stop_signal: signal.Signals) -> None:
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(handle, ended.set)
     try:
-        for attempt in (stop_signal, signal.SIGKILL):
-            signal.pidfd_send_signal(handle, attempt)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE.total_seconds()):
-                    await ended.wait()
-                return
+        if not await _stopped(lambda: signal.pidfd_send_signal(handle, stop_signal), ended.wait):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            await ended.wait()
     finally:
         asyncio.get_running_loop().remove_reader(handle)
+
+
+async def _stopped(ask: Callable[[], None], ended: Callable[[], Awaitable[object]]) -> bool:
+    """Ask until the process ended or our patience does: Erlang forgets a signal that comes while it boots."""
+    for _ in range(_PATIENCE // _ASK_AGAIN):
+        with suppress(ProcessLookupError):
+            ask()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ASK_AGAIN.total_seconds()):
+                await ended()
+            return True
+    return False
 
 
 @contextmanager

@@ -143,10 +143,14 @@ async def _available(part: _Part, report: Report) -> AsyncIterator[Service]:
         yield found
         return
     report(StackEvent(part.name, Happening.STARTING))
-    async with part.own() as service:
-        report(StackEvent(part.name, Happening.STARTED, service.shown, time.monotonic() - begun))
-        yield service
-    report(StackEvent(part.name, Happening.STOPPED, service.shown))
+    own: Service | None = None
+    try:
+        async with part.own() as own:
+            report(StackEvent(part.name, Happening.STARTED, own.shown, time.monotonic() - begun))
+            yield own
+    finally:
+        if own is not None:
+            report(StackEvent(part.name, Happening.STOPPED, own.shown))
 
 
 async def _given(part: _Part) -> Service | None:
@@ -166,6 +170,6 @@ async def _reused(part: _Part, report: Report) -> Service | None:
         return None
     found = await part.reuse()
     if found is None:
-        note = f"{part.name} at {LOOPBACK}:{part.usual_port} does not let us in: starting our own"
+        note = "does not let us in: starting our own"
         report(StackEvent(part.name, Happening.NOTE, f"{LOOPBACK}:{part.usual_port}", note=note))
     return found

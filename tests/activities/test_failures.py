@@ -8,6 +8,7 @@ from datetime import timedelta
 import httpx
 import pytest
 from pydantic import BaseModel, ValidationError
+from temporalio.exceptions import ApplicationErrorCategory
 
 from activities.failures import failure_of, translate
 from activities.outbound import AddressRefusedError
@@ -145,6 +146,24 @@ def test_translate_prefers_what_the_server_asked_for() -> None:
 def test_translate_makes_a_tainted_step_unknown() -> None:
     """A certain failure after an attempt that may have worked is not certain for the step."""
     assert translate(PermanentError("x"), tainted=True).details[0]["outcome"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("error", "category"),
+    [
+        (PermanentError("x"), ApplicationErrorCategory.BENIGN),
+        (TemporaryError("x"), ApplicationErrorCategory.BENIGN),
+        (httpx.ConnectError("x"), ApplicationErrorCategory.BENIGN),
+        (broken(), ApplicationErrorCategory.BENIGN),
+        (StatementRefusedError("x"), ApplicationErrorCategory.UNSPECIFIED),
+        (KeyError("x"), ApplicationErrorCategory.UNSPECIFIED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_translate_keeps_what_was_foreseen_out_of_the_log(error: Exception, category: ApplicationErrorCategory) -> None:
+    """Only what points at broken code is loud; whether it is retried is another matter."""
+    translated = translate(error)
+    assert (translated.category, translated.non_retryable) == (category, not failure_of(error).retryable)
 
 
 def test_problem_errors_pickle() -> None:

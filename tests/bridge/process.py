@@ -33,7 +33,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     client = await Client.connect(arguments.temporal)
     settings = BridgeSettings(task_queue=arguments.task_queue, prefetch=arguments.prefetch)
     reach = killer(arguments.crash_at, arguments.crash_count)
-    await run_bridge(arguments.amqp, client, LIBRARY, settings, reached=reach)
+    await run_bridge(arguments.amqp, client, lambda: LIBRARY, settings, reached=reach)
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ class World:
         return running_bridge(
             url or self.amqp_url,
             client or self.client,
-            loaded,
+            lambda: loaded,
             self.settings(**changes),
             on_outcome=self.outcomes.add,
             reached=reached,

@@ -77,12 +77,13 @@ class Shell:
                 await process.wait()
 
 
-async def until_line(process: asyncio.subprocess.Process, text: str) -> list[str]:
+async def until_line(process: asyncio.subprocess.Process, text: str, *, on_stderr: bool = False) -> list[str]:
     """Read what a process prints until a line holds `text`, and return all lines so far."""
-    assert process.stdout is not None
+    stream = process.stderr if on_stderr else process.stdout
+    assert stream is not None
     lines: list[str] = []
     async with asyncio.timeout(120):
-        while line := (await process.stdout.readline()).decode():
+        while line := (await stream.readline()).decode():
             lines.append(line)
             if text in line:
                 return lines

@@ -15,7 +15,7 @@ import pytest
 from cli import loop
 from cli.output import clean, duration, shortened, table_lines
 from cli.problems import problem_lines
-from cli.progress import changed_steps, failed_step, live, step_line, steps_of
+from cli.progress import Names, changed_steps, failed_step, live, step_line, steps_of
 from cli.prompt import ask_yes_or_no
 from cli.runs import problem_of
 from cli.secrets import SecretMissingError, resolve_secret
@@ -25,7 +25,7 @@ from cli.tour import TourFailedError
 def state_of(*rows: tuple[str, str, int, int | None, str]) -> dict[str, Any]:
     """Return the state of a run with these steps."""
     names = ("path", "status", "started", "ended", "detail")
-    return {"status": "running", "records": {row[0]: dict(zip(names, row, strict=True)) for row in rows}}
+    return {"status": "running", "records": [dict(zip(names, row, strict=True)) for row in rows]}
 
 
 def test_table_lines_align_columns_and_disarm_control_characters() -> None:
@@ -56,10 +56,26 @@ def test_shortened_and_clean_keep_short_plain_text() -> None:
     assert (shortened("abc", 3), shortened("abcd", 3), clean("a\tb")) == ("abc", "ab…", "a b")
 
 
-def test_steps_come_in_the_order_in_which_they_began() -> None:
-    """The query's JSON has sorted keys."""
-    state = state_of(("a", "running", 20, None, ""), ("b", "completed", 10, 30, ""))
-    assert [step.path for step in steps_of(state)] == ["b", "a"]
+def test_steps_have_the_order_of_the_state_and_the_names_of_the_plan() -> None:
+    """The name is found by the step's id, wherever it ran and for its compensation too."""
+    rows = (
+        ("b", "completed", 10, 30, ""),
+        ("each[0]/a", "running", 20, None, ""),
+        ("b/compensate", "running", 9, 9, ""),
+    )
+    steps = steps_of(state_of(*rows), {"a": "Do it"})
+    assert [(step.path, step.title) for step in steps] == [("b", ""), ("each[0]/a", "Do it"), ("b/compensate", "")]
+
+
+def test_steps_tell_a_problem_once_at_the_step_that_had_it() -> None:
+    """The block that failed with it points there; the same problem at another time is told again."""
+    rows = (
+        ("early", "failed", 0, 1, "broke"),
+        ("block", "failed", 2, 9, "broke"),
+        ("inner", "failed", 3, 9, "broke"),
+        ("other", "failed", 4, 9, "burnt"),
+    )
+    assert [step.detail for step in steps_of(state_of(*rows))] == ["broke", "see inner", "broke", "burnt"]
 
 
 def test_changed_steps_are_the_new_and_the_different_ones() -> None:
@@ -76,6 +92,24 @@ def test_step_line_calls_a_compensation_undone() -> None:
     assert click.unstyle(step_line(step)).split() == ["↺", "pay", "undone", "50", "ms"]
 
 
+@pytest.mark.parametrize("names", [{}, {"step": "n" * 200}, {"other": "short"}])
+def test_step_line_keeps_to_100_columns(names: Names) -> None:
+    """Whatever ids, names and details are."""
+    for path in ("step", "step" * 100):
+        (step,) = steps_of(state_of((path, "failed", 0, 50, "x" * 300)), names)
+        line = click.unstyle(step_line(step, names))
+        assert line.endswith("…")
+        assert len(line) < 100 or path != "step"
+
+
+def test_step_line_names_the_step_beside_its_id() -> None:
+    """There is a column for names as soon as the plan has one."""
+    names = {"pay": "Take the money"}
+    pay, ship = steps_of(state_of(("pay", "completed", 0, 12, ""), ("ship", "running", 0, None, "")), names)
+    assert click.unstyle(step_line(pay, names)) == "  ✓ pay                  Take the money completed 12 ms"
+    assert click.unstyle(step_line(ship, names)) == "  ● ship                                running"
+
+
 def test_failed_step_is_the_last_that_failed_and_no_compensation() -> None:
     """That is the step in which the run broke."""
     rows = (("block", "failed", 1, 9, ""), ("block/x", "failed", 2, 9, ""), ("y/compensate", "failed", 10, 11, ""))
@@ -87,7 +121,7 @@ def test_live_prints_each_change_once_where_nobody_looks(capsys: pytest.CaptureF
     """Without a terminal progress is lines, and a note is told once."""
     with live("run") as progress:
         for _ in range(2):
-            progress.show(state_of(("a", "running", 10, None, "")))
+            progress.show(state_of(("a", "running", 10, None, "")), {})
             progress.note("No worker.")
     captured = capsys.readouterr()
     assert (len(captured.out.splitlines()), captured.err) == (1, "No worker.\n")
@@ -99,9 +133,9 @@ def test_live_draws_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsy
     rows = [(f"s{number}", "completed", number, number, "x" * 300) for number in range(40)]
     with live("run/1") as progress:
         progress.note("No worker.")
-        progress.show(state_of(*rows, ("last", "running", 99, None, "")))
+        progress.show(state_of(*rows, ("last", "running", 99, None, "")), {"last": "The last one"})
     out = capsys.readouterr().out
-    assert all(text in out for text in ("run/1", "running", "s39", "last", "... 16 steps before"))
+    assert all(text in out for text in ("run/1", "running", "s39", "last", "The last one", "... 16 steps before"))
 
 
 def test_problem_lines_tell_what_where_and_what_is_left() -> None:

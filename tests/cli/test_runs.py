@@ -6,6 +6,7 @@ import asyncio
 import uuid
 
 import pytest
+from temporalio.client import Client
 
 from cli.exits import Exit
 from tests.cli.processes import Shell
@@ -114,6 +115,15 @@ async def test_show_has_the_steps_and_the_state(working: Shell, key: str) -> Non
     assert "waiting" in shown.out
     assert state.json["status"] == "waiting"
     assert state.json["state"]["mailbox"][0]["data"] == {"a": 1}
+
+
+async def test_run_of_an_unknown_definition_shows_its_problem(working: Shell, client: Client, key: str) -> None:
+    """It has neither steps nor a plan; what others started by a wrong name is explained all the same."""
+    run = f"nothing/{key}"
+    await client.start_workflow("nothing", {}, id=run, task_queue=working.environment["SAGA_TASK_QUEUE"])
+    watched = await working.saga("watch", run)
+    assert watched.code == Exit.RUN_FAILED
+    assert "greeting" in watched.out
 
 
 async def test_list_filters_by_definition_status_and_key(working: Shell, key: str) -> None:

@@ -49,6 +49,15 @@ def test_wrong_values_are_all_named(monkeypatch: pytest.MonkeyPatch, bare_enviro
         assert name in str(caught.value)
 
 
+def test_allowed_networks_must_be_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no network is named, before anything runs."""
+    monkeypatch.setenv("SAGA_ALLOWED_NETWORKS", "127.0.0.0/8, ::1/128")
+    assert load_settings().allowed_networks == "127.0.0.0/8, ::1/128"
+    monkeypatch.setenv("SAGA_ALLOWED_NETWORKS", "127.0.0.1/8")
+    with pytest.raises(BadSettingsError, match=r"SAGA_ALLOWED_NETWORKS.*127\.0\.0\.1/8 has host bits set"):
+        load_settings()
+
+
 def test_passwords_are_not_repeated_in_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL that is refused may hold a password, and is not shown."""
     monkeypatch.setenv("SAGA_DATABASE_URL", "mysql://root:geheim@host/db")

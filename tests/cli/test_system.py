@@ -54,15 +54,33 @@ async def test_up_runs_an_event_and_stops_on_sigterm(given: Shell) -> None:
     assert Path(given.folder, ".saga/logs/saga.log").exists()
 
 
+async def test_up_takes_changed_definitions_while_it_runs(given: Shell) -> None:
+    """A mistake and a changed version are told and change nothing; a new version takes the next event."""
+    name = given.environment["SAGA_TASK_QUEUE"]
+    file = Path(given.folder, "definitions/greeting.yaml")
+    text = file.read_text()
+    async with given.running("up") as process:
+        await until_line(process, "In another terminal")
+        file.write_text("id: broken")
+        await until_line(process, "these have errors")
+        file.write_text(text.replace("Hello", "Good day"))
+        await until_line(process, "a deployed version never changes")
+        file.write_text(text.replace("Hello", "Good day").replace("1.0.0", "1.1.0"))
+        await until_line(process, f"new here: {name} 1.1.0")
+        await publish(given.environment["SAGA_AMQP_URL"], "k3")
+        await until_line(process, f"started {name}/k3")
+        assert (await given.saga("watch", f"{name}/k3", "--json")).json["output"] == "Good day Ada"
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert process.returncode == Exit.OK
+
+
 async def test_worker_and_bridge_are_separate_processes(given: Shell, client: Client) -> None:
     """An event goes through the bridge of one process and runs in the worker of another; Ctrl-C ends both."""
     name = given.environment["SAGA_TASK_QUEUE"]
     async with given.running("worker") as worker, given.running("bridge") as bridge:
         for process in (worker, bridge):
-            assert process.stderr is not None
-            async with asyncio.timeout(60):
-                while b"task queue" not in await process.stderr.readline():
-                    pass
+            await until_line(process, "task queue", on_stderr=True)
         await publish(given.environment["SAGA_AMQP_URL"], "k2")
         async with asyncio.timeout(60):
             while not (runs := [run async for run in client.list_workflows(f"WorkflowId = '{name}/k2'")]):

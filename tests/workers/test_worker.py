@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -15,12 +16,15 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from temporalio.client import Client
 
+from activities.addresses import parse_networks
 from activities.outbound import open_client
 from activities.resources import Resources
 from contracts.json import Json
 from tests.workflows.temporal.plans import LOCAL, REMOTE, act, chain, definition, library, plan, receive
-from workers.telemetry import Tracing, configure_logging, tracing_plugin
+from workers.telemetry import LogFormat, configure_logging
+from workers.tracing import Tracing, tracing_plugin
 from workers.worker import WorkerLimits, make_worker
+from workflows.language.plan import Retry
 from workflows.temporal.starting import StartRequest, signal_run, start_run
 
 SHAPE: Json = {"value": "${ input }", "merge": {"done": True}}
@@ -76,6 +80,11 @@ async def test_traces_name_the_run_and_its_steps(client: Client) -> None:
     assert {span.resource.attributes["service.name"] for span in finished} == {"test"}
 
 
+def divided(password: str) -> float:
+    """Fail with a value at hand."""
+    return len(password) / 0
+
+
 @pytest.fixture
 def _plain_logging() -> object:
     """Leave the logging of the test process as it was."""
@@ -118,19 +127,48 @@ def test_logs_for_people_are_plain_text() -> None:
 
 
 @pytest.mark.usefixtures("_plain_logging")
-async def test_log_lines_of_an_action_name_its_run(client: Client) -> None:
-    """What is logged inside a step carries the run's and the step's ids."""
+@pytest.mark.parametrize("style", ["json", "text"])
+def test_logs_have_tracebacks_without_values(style: LogFormat) -> None:
+    """Where it broke is told, and never with what."""
+    written = StringIO()
+    configure_logging(style, stream=written)
+    try:
+        divided("gehe" + "im")
+    except ZeroDivisionError:
+        structlog.get_logger().exception("broke")
+    assert "ZeroDivisionError" in written.getvalue()
+    assert "geheim" not in written.getvalue()
+
+
+@pytest.mark.usefixtures("_plain_logging")
+@pytest.mark.parametrize("name", ["aiormq.connection", "aio_pika.robust_connection"])
+def test_logs_leave_out_what_the_broker_s_libraries_say(name: str) -> None:
+    """The bridge tells of a lost connection itself, in one line."""
     written = StringIO()
     configure_logging("json", stream=written)
+    logging.getLogger(name).error("lost", exc_info=ValueError("x"))
+    assert not written.getvalue()
+
+
+@pytest.mark.usefixtures("_plain_logging")
+async def test_log_lines_of_an_action_name_its_run(client: Client) -> None:
+    """What is logged inside a step carries the run's and the step's ids; a failure that was foreseen is no warning."""
+    written = StringIO()
+    configure_logging("json", logging.DEBUG, written)
     queue = uuid.uuid4().hex
-    wrong = plan("wrong", act("a", action="data.transform", args={"odd": 1}))
-    async with open_client() as http, make_worker(client, lambda: library(wrong), Resources(http), queue):
+    twice = replace(REMOTE, retry=Retry(attempts=2, backoff=0.01))
+    wrong = plan("wrong", act("a", action="http.request", args={"url": "http://127.0.0.1:1/"}, execution=twice))
+    reachable = parse_networks("127.0.0.0/8")
+    async with open_client(reachable) as http, make_worker(client, lambda: library(wrong), Resources(http), queue):
         started = await start_run(client, queue, StartRequest(definition(wrong), {}))
         outcome = await asyncio.gather(client.get_workflow_handle(started.workflow_id).result(), return_exceptions=True)
     assert isinstance(outcome[0], Exception)
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    [failed] = [line for line in lines if line["event"] == "Completing activity as failed"]
-    assert (failed["workflow_id"], failed["step"], failed["attempt"]) == (started.workflow_id, "a", 1)
+    failed = [line for line in lines if line["event"] == "Completing activity as failed"]
+    assert [line["attempt"] for line in failed] == [1, 2]
+    assert {(line["workflow_id"], line["step"], line["level"]) for line in failed} == {
+        (started.workflow_id, "a", "debug")
+    }
 
 
 @pytest.mark.usefixtures("_plain_logging")

@@ -149,7 +149,7 @@ def _same_stem(left: str, right: str) -> bool:
 
 def _distance(left: str, right: str, limit: int) -> int:
     """Edit distance in which two swapped neighbours count one (optimal string alignment); given up above `limit`."""
-    if abs(len(left) - len(right)) > limit:
+    if abs(len(left) - len(right)) > limit or len(set(left) ^ set(right)) > 2 * limit:  # each edit changes two at most
         return limit + 1
     two_above: list[int] = []
     above = list(range(len(right) + 1))

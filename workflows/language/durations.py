@@ -40,8 +40,10 @@ def parse_duration(value: object) -> float:
 
 def _seconds(value: object) -> float:
     match value:
+        case None:
+            raise ValueError(f"nothing is {_EXAMPLES}")
         case bool():
-            pass
+            raise ValueError(f"{str(value).lower()} is {_EXAMPLES}")
         case int() | float():
             return _milliseconds(value)
         case str() if len(value) <= _LONGEST_TEXT:

@@ -29,3 +29,12 @@ async def test_local_server_is_reused_only_when_it_lets_us_in(state_dir: Path) -
 async def test_nothing_is_reused_where_nothing_runs() -> None:
     """Where no server answers there is none to use."""
     assert await postgres.reused(choose_port()) is None
+
+
+async def test_what_is_kept_outside_the_state_folder_is_forgotten(tmp_path: Path) -> None:
+    """Where root's folders hide the data, they lie elsewhere, and are gone when that is told to forget."""
+    async with postgres.serving(StateFolder.at(tmp_path), choose_port(), durable=False) as service:
+        data = await postgres.query(service.url, "SHOW data_directory")
+    assert data is not None
+    postgres.forget(tmp_path)
+    assert Path(data).is_relative_to(tmp_path) or not Path(data).parent.exists()

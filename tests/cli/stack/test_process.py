@@ -57,6 +57,19 @@ async def test_child_stops_when_the_block_fails(folder: StateFolder) -> None:
     assert start_time(child.process.pid) is None
 
 
+async def test_child_that_forgets_a_signal_is_asked_again(folder: StateFolder) -> None:
+    """A program that drops the first signal, as Erlang does while it boots, ends by the second, not by force."""
+    code = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)))
+print("here", flush=True)
+time.sleep(600)
+"""
+    async with running(program(code), folder) as child:
+        await child.ready(lambda: has_said(child.log, "here"), timedelta(seconds=30))
+    assert child.process.returncode == 7
+
+
 async def test_ready_waits_for_the_probe(folder: StateFolder) -> None:
     """The wait ends when the child has done what the probe looks for."""
     async with running(program(SLEEPER), folder) as child:

@@ -116,6 +116,20 @@ async def test_given_services_are_used_and_not_started(
     assert not any("guest" in event.address or "postgres:" in event.address for event in events)
 
 
+async def test_stopping_is_told_however_the_block_is_left(
+    state_dir: Path, postgres_service: Service, rabbitmq_node: Broker
+) -> None:
+    """An error inside stops what was started, and says so."""
+    settings = StackSettings(
+        state_dir, database_url=postgres_service.url, amqp_url=rabbitmq_node.service.url, ui=False, usual_ports=False
+    )
+    events: list[StackEvent] = []
+    with pytest.raises(ZeroDivisionError):
+        async with running(settings, events.append):
+            raise ZeroDivisionError
+    assert (events[-1].part, events[-1].happening) == ("Temporal", Happening.STOPPED)
+
+
 async def test_given_service_that_is_away_is_named(state_dir: Path, temporal_service: Service) -> None:
     """The error names service and address, without the password, and what was started meanwhile is stopped."""
     nowhere = f"{LOOPBACK}:{choose_port()}"
@@ -125,9 +139,12 @@ async def test_given_service_that_is_away_is_named(state_dir: Path, temporal_ser
         amqp_url=f"amqp://me:secret@{nowhere}/",
         usual_ports=False,
     )
+    events: list[StackEvent] = []
     with pytest.raises(ServiceUnreachableError) as caught:
-        async with running(settings, lambda event: None):
+        async with running(settings, events.append):
             pytest.fail("started without its broker")
+    stopped = {event.part for event in events if event.happening is Happening.STOPPED}
+    assert stopped == {event.part for event in events if event.happening is Happening.STARTED}
     assert "RabbitMQ" in str(caught.value)
     assert nowhere in str(caught.value)
     assert "secret" not in str(caught.value)

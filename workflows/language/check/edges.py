@@ -26,6 +26,7 @@ class _Builder:
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._failure_targets: frozenset[str] = frozenset()
+        self._entries: dict[int, int] = {}  # by the identity of a body's steps: the number of its first step
 
     def build(self, definition: nodes.Definition) -> None:
         self._failure_targets = failure_targets(definition)
@@ -49,6 +50,7 @@ class _Builder:
             siblings.setdefault(step.id.value, number)
             self._flow.places.append(Place(body, siblings, owner, scope))
             for inner in nodes.bodies(step):
+                self._entries[id(inner.steps)] = len(self._flow.places)
                 looped = inner.kind in ("foreach", "repeat")
                 self._number(inner, number, number if looped else scope)
 
@@ -117,23 +119,14 @@ class _Builder:
 
     def _final(self, owner: int) -> int | None:
         step = self._flow.steps[owner]
-        return self._first(owner, step.final) if isinstance(step, nodes.Try) and step.final else None
-
-    def _first(self, owner: int, steps: tuple[nodes.AnyStep, ...]) -> int:
-        number = owner + 1
-        for body in nodes.bodies(self._flow.steps[owner]):
-            if body.steps is steps:
-                return begin(number)
-            number += sum(1 for _ in nodes.walk(body.steps))
-        raise LookupError
+        return begin(self._entries[id(step.final)]) if isinstance(step, nodes.Try) and step.final else None
 
     def _bodies(self, number: int, step: nodes.AnyStep) -> None:
         for body in nodes.bodies(step):
             if not body.steps:
                 continue
-            first = self._first(number, body.steps)
             from_failure = body.kind in ("catch", "finally")
-            self._add(failed(number) if from_failure else begin(number), first)
+            self._add(failed(number) if from_failure else begin(number), begin(self._entries[id(body.steps)]))
 
     def _compensation(self, name: str, undo: str) -> None:
         numbers = self._flow.numbers

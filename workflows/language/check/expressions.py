@@ -74,21 +74,26 @@ def _wanted(place: Place, given: Type) -> list[Finding]:
 
 @dataclass(frozen=True)
 class _Use:
-    """A reference and where it stands."""
+    """A reference and where it stands; the place in the file is worked out for those that are complained of."""
 
     reference: Reference
-    at: Position
+    place: Place
+    pointer: str
+    offset: int
+
+    @property
+    def at(self) -> Position:
+        return _position(self.place, self.pointer, self.offset, _length(self.reference))
 
 
 def _uses(place: Place, subject: Expression | Template) -> Iterator[_Use]:
     if isinstance(subject, Expression):
         for reference in subject.references:
-            yield _Use(reference, _position(place, "", reference.offset, _length(reference)))
+            yield _Use(reference, place, "", reference.offset)
         return
     for placed in subject.placed:
         for reference in placed.expression.references:
-            at = _position(place, placed.pointer, placed.offset + reference.offset, _length(reference))
-            yield _Use(reference, at)
+            yield _Use(reference, place, placed.pointer, placed.offset + reference.offset)
 
 
 def _length(reference: Reference) -> int:

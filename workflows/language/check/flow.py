@@ -67,11 +67,25 @@ class Flow:
 
     def following(self, number: int) -> int | None:
         """Return the next step of a list in sequence shape."""
-        place = self.places[number]
-        if place.body.is_graph or stops(self.steps[number]) or number in self.aside:
-            return None
-        later = (other for other in place.siblings.values() if other > number and other not in self.aside)
-        return min(later, default=None)
+        return None if stops(self.steps[number]) or number in self.aside else self._later[number]
+
+    @cached_property
+    def _later(self) -> list[int | None]:
+        """The next step in the order of its list for each step, in one pass over all; None in graph shape."""
+        nearest: dict[int, int] = {}
+        graphs = {
+            id(place.siblings)
+            for place in {id(each.siblings): each for each in self.places}.values()
+            if place.body.is_graph
+        }
+        later: list[int | None] = []
+        for number in reversed(range(len(self.places))):
+            siblings = self.places[number].siblings
+            later.append(nearest.get(id(siblings)))
+            is_first = siblings[self.steps[number].id.value] == number
+            if is_first and number not in self.aside and id(siblings) not in graphs:
+                nearest[id(siblings)] = number
+        return later[::-1]
 
     def region(self, number: int) -> frozenset[int]:
         """Return the steps on the paths of the graph-shaped parallel step `number`, up to its join."""
@@ -95,11 +109,17 @@ class Flow:
 
     def within(self, numbers: list[int]) -> list[int]:
         """Return the steps `numbers` and all steps inside them."""
-        wanted = set(numbers)
-        for number, place in enumerate(self.places):
-            if place.owner in wanted:
-                wanted.add(number)
-        return sorted(wanted)
+        return sorted({inner for number in numbers for inner in range(number, self._ends[number])})
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        """For each step the number behind the last step inside it: they follow it in the order of the file."""
+        ends = [number + 1 for number in range(len(self.places))]
+        for number in reversed(range(len(self.places))):
+            owner = self.places[number].owner
+            if owner is not None:
+                ends[owner] = max(ends[owner], ends[number])
+        return ends
 
     @cached_property
     def reached(self) -> frozenset[int]:

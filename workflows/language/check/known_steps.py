@@ -30,6 +30,8 @@ def _check(context: Context) -> None:
 
 
 def _missing(context: Context, text: nodes.Text, near: Iterable[str]) -> None:
+    if context.report.is_full:
+        return
     if text.value not in context.by_id:
         context.report.error(
             text.at, "unknown-step", f"there is no step {text.value!r}", did_you_mean(text.value, near)
@@ -41,7 +43,7 @@ def _missing(context: Context, text: nodes.Text, near: Iterable[str]) -> None:
 
 
 def _anywhere(context: Context, text: nodes.Text) -> None:
-    if text.value not in context.by_id:
+    if text.value not in context.by_id and not context.report.is_full:
         hint = did_you_mean(text.value, context.by_id)
         context.report.error(text.at, "unknown-step", f"there is no step {text.value!r}", hint)
 

@@ -1,0 +1,148 @@
+"""The product's processes as an operator runs them: started, killed with SIGKILL, started again; and the CLIs.
+
+A process writes to a log file, because nobody reads its pipes; the log is part of every failure's message. Only
+processes that were started here are ended, by their own handles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bridge.waiting import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ROOT / "definitions"
+_READY = {"worker": "Worker on task queue", "bridge": "Bridge consumes events"}
+_PATIENCE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where processes run: the services, the task queue, the definitions, and a folder for their logs."""
+
+    folder: Path
+    temporal: str
+    database_url: str
+    amqp_url: str
+    task_queue: str
+    definitions: Path = SHIPPED
+    prefetch: int = 50
+
+    def environment(self) -> dict[str, str]:
+        """Return all that a process is told."""
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "PYTHONPATH": str(ROOT),
+            "TEMPORAL_ADDRESS": self.temporal,
+            "SAGA_DATABASE_URL": self.database_url,
+            "SAGA_AMQP_URL": self.amqp_url,
+            "SAGA_TASK_QUEUE": self.task_queue,
+            "SAGA_DEFINITIONS": str(self.definitions),
+            "SAGA_PREFETCH": str(self.prefetch),
+            "SAGA_STATE_DIR": str(self.folder / "state"),
+        }
+
+    async def temporal_cli(self, *arguments: str) -> Finished:
+        """Call Temporal's own command line, with JSON output."""
+        return await finished(self, str(Path(sysconfig.get_path("scripts"), "temporal")), *arguments, "-o", "json")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document that the command printed."""
+        assert self.code == 0, self
+        return json.loads(self.out)
+
+
+async def finished(place: Place, *command: str) -> Finished:
+    """Run a command to its end."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=place.folder, env=place.environment(), stdout=pipe, stderr=pipe
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+@dataclass
+class Service:
+    """`saga worker` or `saga bridge` in a process of its own."""
+
+    place: Place
+    command: str
+    process: asyncio.subprocess.Process | None = field(default=None, init=False)
+
+    @property
+    def log(self) -> Path:
+        """What it printed, over all its lives."""
+        return self.place.folder / f"{self.command}.log"
+
+    async def start(self) -> None:
+        """Start it, and wait until it says that it works."""
+        with self.log.open("ab") as output:
+            begin = output.tell()
+            self.process = await asyncio.create_subprocess_exec(
+                *(*_tied_to_us(), sys.executable, "-m", "cli.main", self.command),
+                cwd=self.place.folder,
+                env=self.place.environment(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        await eventually(lambda: self._is_ready(begin), _PATIENCE_SECONDS)
+
+    async def kill(self) -> None:
+        """End it by SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        assert await self.process.wait() == -signal.SIGKILL, self.log.read_text()
+
+    async def stop(self) -> None:
+        """End it in good order, as an operator does."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+
+    async def _is_ready(self, begin: int) -> bool:
+        assert self.process is not None
+        said = self.log.read_bytes()[begin:].decode()
+        assert self.process.returncode is None, f"`saga {self.command}` ended:\n{said}"
+        return _READY[self.command] in said
+
+
+def _tied_to_us() -> tuple[str, ...]:
+    """Return what lets a process end when the tests are killed; it becomes the process, so the id stays."""
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL") if setpriv else ()
+
+
+@asynccontextmanager
+async def running(place: Place, command: str) -> AsyncIterator[Service]:
+    """Run `saga worker` or `saga bridge` inside the block."""
+    service = Service(place, command)
+    try:
+        await service.start()
+        yield service
+    finally:
+        await service.stop()
