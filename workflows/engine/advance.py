@@ -21,7 +21,7 @@ from contracts.names import (
 )
 from contracts.problems import VALIDATION, Problem
 from workflows.engine import blocks, landing, paths, saga, steps, waiting
-from workflows.engine.commands import Command, Complete, ContinueAsNew, UpsertAttributes
+from workflows.engine.commands import Command, ContinueAsNew, UpsertAttributes
 from workflows.engine.evaluation import EvaluationError, View, evaluate
 from workflows.engine.events import (
     Begun,
@@ -139,7 +139,13 @@ def _begin(turn: Turn, event: Begun) -> None:
         saga.unwind(turn, "failure", problem)
         return
     if cut is not None:
-        state.slice = {"node": cut.node, "offset": cut.offset, "items": cut.items}
+        state.slice = {
+            "node": cut.node,
+            "offset": cut.offset,
+            "items": cut.items,
+            "run": cut.run,
+            "vars": cut.variables,
+        }
         state.vars = dict(cut.variables)
     elif plan.timeout is not None:
         due = event.at + round(plan.timeout * 1000)
@@ -258,8 +264,16 @@ def _enter(turn: Turn, frame: Frame, successor: str | None) -> None:
     if frame.role == "batch" and isinstance(node, Foreach):
         frame.node = successor
         blocks.start_batch(turn, frame, node)
-    elif not paths.skips(turn, frame, node):
+    elif _is_own_slice(turn, frame, node) or not paths.skips(turn, frame, node):
         _start(turn, frame, node)
+
+
+def _is_own_slice(turn: Turn, frame: Frame, node: AnyNode) -> bool:
+    """Place the frame of a slice at its foreach, whose condition the parent has asked already."""
+    if not paths.is_slice(turn, frame, node):
+        return False
+    frame.node, frame.block = node.id, {}
+    return True
 
 
 def _start(turn: Turn, frame: Frame, node: AnyNode) -> None:
@@ -319,8 +333,7 @@ def _path_broke(turn: Turn, frame: Frame, problem: Problem) -> None:
 def _complete(turn: Turn, root: Frame) -> None:
     if turn.state.slice is not None:
         turn.state.phase, turn.state.status = "ended", "completed"
-        armed = tuple(saga.armed_to_json(entry) for entry in turn.state.armed)
-        turn.commands.append(Complete(root.output, armed))
+        turn.commands.append(saga.slice_ended(turn.state, root.output))
         return
     output = root.output
     if turn.plan.output is not None:

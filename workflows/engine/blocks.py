@@ -7,7 +7,7 @@ from dataclasses import asdict
 from contracts.json import Json
 from contracts.problems import Problem
 from workflows.engine.commands import StartChild
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, shown
+from workflows.engine.evaluation import EvaluationError, View, about_run, evaluate, expression_problem, holds, shown
 from workflows.engine.events import Slice
 from workflows.engine.paths import cancel_path, drained, fits, open_body, open_step
 from workflows.engine.saga import runtime_problem
@@ -186,7 +186,7 @@ def _slice(turn: Turn, frame: Frame, node: Foreach, start: int, items: list[Json
         steps = {**scope.steps, **steps}
         names = scope.names | names
         number = scope.parent
-    return Slice(node.id, frame.prefix, start, items, steps, names, dict(turn.state.vars))
+    return Slice(node.id, frame.prefix, start, items, steps, names, dict(turn.state.vars), about_run(turn.state))
 
 
 def _next_round(turn: Turn, frame: Frame, node: Repeat) -> None:

@@ -6,7 +6,7 @@ operations in flight; the event that answers carries the same id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contracts.json import Json
 from contracts.problems import Problem
@@ -78,17 +78,26 @@ class ContinueAsNew:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """The run has ended well; `armed` is for a parent that must be able to undo it (slices only)."""
+    """The run has ended well; the rest is what a slice tells the run that it is a part of.
+
+    Attributes:
+        armed: What may have to be undone.
+        variables: The variables that it has assigned.
+        whole: Whether an `end` step has finished the whole run, with `result`.
+    """
 
     result: Json
     armed: tuple[Json, ...] = ()
+    variables: dict[str, Json] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The run has failed; the problem holds the status and what is left to undo."""
+    """The run has failed; the problem holds the status and what is left to undo; `armed` as in `Complete`."""
 
     problem: Problem
+    armed: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

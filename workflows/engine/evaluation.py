@@ -73,7 +73,7 @@ class View:
 
     def run(self) -> dict[str, object]:
         """Return what `run` holds; `started_at` is a timestamp."""
-        run = self.state.run
+        run = about_run(self.state)
         started = run["started_at"]
         assert isinstance(started, int)
         return {
@@ -100,6 +100,13 @@ _ROOTS: dict[str, Callable[[View], object]] = {
     "now": lambda view: moment(view.state.now),
     "error": View.problem,
 }
+
+
+def about_run(state: State) -> dict[str, Json]:
+    """Return id, key and start of what `run` stands for: in a slice of a foreach, the run that it is a part of."""
+    own = {name: state.run[name] for name in ("id", "key", "started_at")}
+    around = None if state.slice is None else state.slice.get("run")
+    return own | around if isinstance(around, dict) else own
 
 
 def moment(milliseconds: int) -> datetime:
@@ -133,7 +140,9 @@ def holds(view: View, condition: Expression) -> bool:
     value = evaluate(view, condition)
     if isinstance(value, bool):
         return value
-    raise EvaluationError(expression_problem(f"The condition `{condition.text}` gave {shown(value)}, not true or false."))
+    raise EvaluationError(
+        expression_problem(f"The condition `{condition.text}` gave {shown(value)}, not true or false.")
+    )
 
 
 def shown(value: Json) -> str:

@@ -42,6 +42,7 @@ class Slice:
         steps: The steps in scope, by underscore name, as expressions see them.
         names: The item and index names in scope (of loops around the foreach).
         variables: The parent's vars.
+        run: What the parent's `run` holds: the items are a part of that run, however they are worked off.
     """
 
     node: str
@@ -51,6 +52,7 @@ class Slice:
     steps: dict[str, Json] = field(default_factory=dict)
     names: dict[str, Json] = field(default_factory=dict)
     variables: dict[str, Json] = field(default_factory=dict)
+    run: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +74,30 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """An activity or child succeeded. A child that was only started gives `{"workflow_id", "run_id"}`."""
+    """An activity or child succeeded. A child that was only started gives `{"workflow_id", "run_id"}`.
+
+    `armed`, `variables` and `whole` are what a slice told at its end (see `commands.Complete`).
+    """
 
     at: int
     id: str
     output: Json
     armed: tuple[Json, ...] = ()
+    variables: dict[str, Json] = field(default_factory=dict)
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An activity or child failed for good or was cancelled; `problem.outcome` says how certain that is."""
+    """An activity or child failed for good or was cancelled; `problem.outcome` says how certain that is.
+
+    `armed` is what a slice had done by then.
+    """
 
     at: int
     id: str
     problem: Problem
+    armed: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

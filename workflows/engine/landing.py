@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.json import Json
 from contracts.problems import Problem
-from workflows.engine import blocks, saga
+from workflows.engine import blocks, saga, steps
 from workflows.engine.events import Done, Failed
 from workflows.engine.state import Armed, Frame, Operation
 from workflows.engine.turn import Broke, PathBroke, PathSettled, Succeeded, Turn, scope_key, step_path
@@ -38,6 +39,7 @@ def failed(turn: Turn, event: Failed) -> None:
         saga.undone(turn, event.id, operation.node, event.problem)
         return
     frame = turn.state.frames[operation.frame]
+    _take_over(turn, event.armed)
     if turn.state.phase == "settling" or frame.cancelling:
         _cancelled(turn, frame, operation, event.problem)
     elif frame.role == "batch":
@@ -48,13 +50,21 @@ def failed(turn: Turn, event: Failed) -> None:
 
 
 def _batch_done(turn: Turn, frame: Frame, event: Done) -> None:
-    turn.state.armed.extend(Armed(**entry) for entry in event.armed if isinstance(entry, dict))  # type: ignore[arg-type]  # as saga.armed_to_json wrote it
+    _take_over(turn, event.armed)
+    turn.state.vars.update(event.variables)
     if turn.state.phase == "settling":
         return
     if frame.cancelling:
         turn.agenda.append(PathSettled(frame.id))
+    elif event.whole:
+        steps.conclude(turn, frame, event.output)
     else:
         blocks.batch_landed(turn, frame, event.output)
+
+
+def _take_over(turn: Turn, armed: tuple[Json, ...]) -> None:
+    """Take over what a slice has armed; it is undone with the rest of the run, or not at all."""
+    turn.state.armed.extend(Armed(**entry) for entry in armed if isinstance(entry, dict))  # type: ignore[arg-type]  # as the slice wrote it
 
 
 def _too_late(turn: Turn, frame: Frame, event: Done) -> None:

@@ -61,7 +61,7 @@ def succeeded(turn: Turn, frame: Frame, output: Json, detail: str) -> None:
     _note(turn, frame, node, output, "completed", None)
     turn.record(step_path(frame, node.id), "completed", detail)
     arm(turn, frame, node)
-    turn.agenda.append(PathEnded(frame.id) if _is_slice(turn, frame, node) else Enter(frame.id, node.next))
+    turn.agenda.append(PathEnded(frame.id) if is_slice(turn, frame, node) else Enter(frame.id, node.next))
 
 
 def diverted(turn: Turn, frame: Frame, way: Diverted) -> None:
@@ -86,7 +86,7 @@ def broke(turn: Turn, frame: Frame, problem: Problem) -> None:
     _note(turn, frame, node, None, "failed", document)
     turn.record(step_path(frame, node.id), "failed", detail)
     try:
-        handler = None if _is_slice(turn, frame, node) else _handler(turn, frame, node, problem, document)
+        handler = None if is_slice(turn, frame, node) else _handler(turn, frame, node, problem, document)
     except EvaluationError as error:
         turn.agenda.append(PathBroke(frame.id, error.problem.at(node.pointer)))
         return
@@ -207,6 +207,7 @@ def _handle(
         turn.agenda.append(Enter(frame.id, handler.next))
 
 
-def _is_slice(turn: Turn, frame: Frame, node: AnyNode) -> bool:
+def is_slice(turn: Turn, frame: Frame, node: AnyNode) -> bool:
+    """Tell whether the frame stands for a slice of the foreach `node`, which another run has entered."""
     cut = turn.state.slice
     return cut is not None and frame.parent is None and node.id == cut["node"]

@@ -72,6 +72,9 @@ def compensate_if_settled(turn: Turn) -> None:
     turn.state.phase = "compensating"
     turn.state.frames.clear()
     turn.state.scopes.clear()
+    if turn.state.slice is not None:
+        finish(turn)
+        return
     if _compensates(turn):
         turn.state.status = "compensating"
     else:
@@ -152,6 +155,8 @@ def _final_status(state: State) -> Status:
 
 
 def _ending(state: State) -> Command:
+    if state.slice is not None:
+        return _ending_of_slice(state)
     if state.problem is None:
         return Complete(state.result)
     problem = Problem.from_json(state.problem)
@@ -159,6 +164,23 @@ def _ending(state: State) -> Command:
     if state.cause == "cancel" and not state.left:
         return CancelRun(told)
     return Fail(told)
+
+
+def slice_ended(state: State, output: Json) -> Complete:
+    """Return the end of a slice that has gone well, with all that the run that it is a part of must know."""
+    before = None if state.slice is None else state.slice.get("vars")
+    known = before if isinstance(before, dict) else {}
+    assigned = {name: value for name, value in state.vars.items() if name not in known or known[name] != value}
+    return Complete(output, _handed_over(state), assigned)
+
+
+def _ending_of_slice(state: State) -> Command:
+    """A slice undoes nothing by itself: it hands over what it has armed to the run that it is a part of."""
+    armed = _handed_over(state)
+    if state.problem is None:
+        return Complete(state.result, armed, whole=True)
+    problem = Problem.from_json(state.problem)
+    return CancelRun(problem) if state.cause == "cancel" and not armed else Fail(problem, armed)
 
 
 def _report(state: State) -> dict[str, Json]:
@@ -170,9 +192,8 @@ def _report(state: State) -> dict[str, Json]:
     return report
 
 
-def armed_to_json(armed: Armed) -> dict[str, Json]:
-    """Return an armed compensation as JSON, for the parent of a slice."""
-    return asdict(armed)
+def _handed_over(state: State) -> tuple[Json, ...]:
+    return tuple(asdict(entry) for entry in state.armed)
 
 
 def cancel_problem(reason: str) -> Problem:

@@ -135,7 +135,7 @@ def waited_too_long(turn: Turn, frame: Frame, node: Approval | Receive) -> None:
         case "approve" | "reject" if isinstance(node, Approval):
             _conclude(turn, wait, node, node.on_timeout == "approve", "timeout")
         case "continue" if isinstance(node, Receive):
-            turn.agenda.append(Succeeded(frame.id, _messages(node, wait) if wait.messages else None))
+            turn.agenda.append(Succeeded(frame.id, _so_far(node, wait)))
         case "step":
             turn.agenda.append(Diverted(frame.id, "timed-out", _so_far(node, wait), node.timeout_next))
         case _:
@@ -197,6 +197,13 @@ def _approval_output(wait: Wait, approved: bool, by: str) -> dict[str, Json]:
             data |= given
     decision_word: Json = "approved" if approved else "rejected"
     return {"decision": decision_word, "by": by, "decisions": list(wait.decisions), "data": data}
+
+
+def _so_far(node: Approval | Receive, wait: Wait) -> Json:
+    """What had come when the time was up: who had decided, or the messages."""
+    if isinstance(node, Approval):
+        return _approval_output(wait, approved=False, by="timeout")
+    return _messages(node, wait) if wait.messages else None
 
 
 def _who(wait: Wait, decision: str) -> str:

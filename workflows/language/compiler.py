@@ -71,16 +71,16 @@ def _front(
 ) -> tuple[Source, nodes.Definition | None, list[Diagnostic]]:
     source = read_source(file, content)
     definition, shape = parse(source)
-    found = [*source.diagnostics, *shape]
+    found = [*source.diagnostics, *_without_echoes(shape, source.diagnostics)]
     if definition is not None:
         found.extend(_without_echoes(check_definition(definition, actions), found))
     return source, definition, found
 
 
-def _without_echoes(checked: Iterable[Diagnostic], found: list[Diagnostic]) -> list[Diagnostic]:
-    """Leave out what a rule says of a line that is wrong in its shape already: it saw a stand-in."""
-    wrong = {diagnostic.line for diagnostic in found if diagnostic.severity == "error"}
-    return [diagnostic for diagnostic in checked if diagnostic.line not in wrong]
+def _without_echoes(checked: Iterable[Diagnostic], found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Leave out what a stage says of a place at which the one before it found a mistake: it saw a stand-in."""
+    wrong = {(diagnostic.line, diagnostic.column) for diagnostic in found if diagnostic.severity == "error"}
+    return [diagnostic for diagnostic in checked if (diagnostic.line, diagnostic.column) not in wrong]
 
 
 def _failed(diagnostics: Iterable[Diagnostic]) -> bool:

@@ -63,7 +63,7 @@ def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Ar
 
 
 def continuation(value: Json, state: dict[str, Json]) -> list[Json]:
-    """Return the arguments of the execution that goes on with `state`; a large one is packed, since 2 MiB is the limit."""
+    """Return the arguments of the execution that goes on with `state`; a large one is packed: 2 MiB is the limit."""
     text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
     if len(text) <= PACKED_ABOVE:
         return [value, {_CARRIED: {"state": state}}]
@@ -77,8 +77,10 @@ def slice_arguments(value: Json, part: Json) -> list[Json]:
 
 
 def slice_result(end: Complete) -> Json:
-    """Return what a slice's child gives its parent: the results, and what undoes them."""
-    return {"result": end.result, "armed": list(end.armed)}
+    """Return what a slice's child gives its parent: the results, and what undoes them and what the run must know."""
+    answer: dict[str, Json] = {"result": end.result, "armed": list(end.armed)}
+    told: dict[str, Json] = {"variables": end.variables, "whole": end.whole}
+    return answer | {name: value for name, value in told.items() if value}
 
 
 def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ started" counts only where there is a single attempt: one compensation too many 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from temporalio.exceptions import (
@@ -24,8 +24,10 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
+from contracts.json import Json
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Outcome, Problem
 
+_ARMED = "armed"
 _TIMEOUTS: Mapping[TimeoutType | None, str] = {
     TimeoutType.START_TO_CLOSE: "An attempt did not end within its time.",
     TimeoutType.SCHEDULE_TO_START: "No worker took it in time; it has not started.",
@@ -71,10 +73,18 @@ def _told(error: BaseException) -> Problem:
     return Problem(RUNTIME, "It failed", 500, str(error))
 
 
-def failure_of(problem: Problem) -> ApplicationError:
-    """Return the error that carries `problem` through Temporal."""
+def failure_of(problem: Problem, armed: Sequence[Json] = ()) -> ApplicationError:
+    """Return the error that carries `problem` through Temporal, and what a slice has armed, for its parent."""
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
-    return ApplicationError(message, problem.to_json(), type=problem.type, non_retryable=True)
+    details = [problem.to_json(), *([{_ARMED: list(armed)}] if armed else [])]
+    return ApplicationError(message, *details, type=problem.type, non_retryable=True)
+
+
+def armed_of(error: BaseException) -> tuple[Json, ...]:
+    """Return what the slice that failed with `error` had armed."""
+    inner = _innermost(error)
+    carried = inner.details[1] if isinstance(inner, ApplicationError) and len(inner.details) > 1 else None
+    return tuple(carried.get(_ARMED, ())) if isinstance(carried, Mapping) else ()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -22,7 +22,7 @@ from workflows.engine.events import Done, Event, Failed, Fired
 from workflows.language.library import Library
 from workflows.temporal.arguments import slice_arguments
 from workflows.temporal.attributes import key_of, starting_attributes
-from workflows.temporal.failures import cancelled, problem_of
+from workflows.temporal.failures import armed_of, cancelled, problem_of
 from workflows.temporal.options import local_options, priority, remote_options, summary, timer_duration
 
 MEMO_CORRELATION = "correlation_id"
@@ -184,7 +184,11 @@ def _output(identity: str, handle: Handle, *, single_attempt: bool = False) -> E
 
 
 def _slice_output(identity: str, handle: Handle) -> Event:
-    if handle.cancelled() or handle.exception() is not None:
+    if handle.cancelled():
         return _output(identity, handle)
+    error = handle.exception()
+    if error is not None:
+        return Failed(now_ms(), identity, problem_of(error), armed_of(error))
     answer = handle.result()
-    return Done(now_ms(), identity, answer["result"], tuple(answer["armed"]))
+    variables, whole = answer.get("variables", {}), answer.get("whole", False)
+    return Done(now_ms(), identity, answer["result"], tuple(answer["armed"]), variables, whole)

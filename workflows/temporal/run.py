@@ -22,6 +22,8 @@ from temporalio.exceptions import CancelledError
 
 from contracts.json import Json
 from contracts.names import (
+    ATTRIBUTE_DEFINITION,
+    ATTRIBUTE_STATUS,
     QUERY_APPROVALS,
     QUERY_PLAN,
     QUERY_STATE,
@@ -111,6 +113,7 @@ class SagaRun:
         """Run to the end; the body of every subclass's `run`."""
         self._raise_error()
         if self._refused is not None:
+            self._upsert(refused_run(workflow.info().workflow_type))
             raise failure_of(self._refused)
         self._carry_out(self._first)
         self._first = ()
@@ -183,7 +186,7 @@ class SagaRun:
         if isinstance(end, ContinueAsNew):
             self._continue_as_new()
         if isinstance(end, Fail):
-            raise failure_of(end.problem)
+            raise failure_of(end.problem, end.armed)
         if isinstance(end, CancelRun):
             raise CancelledError(end.problem.detail or end.problem.title)
         return end.result if self._course.state.slice is None else slice_result(end)
@@ -263,6 +266,11 @@ class SagaRun:
     def pending_approvals(self) -> Json:
         """Return the approvals that wait."""
         return self._course.approvals() if self._refused is None else []
+
+
+def refused_run(workflow_type: str) -> UpsertAttributes:
+    """Return what a run that was refused at its start is found by."""
+    return UpsertAttributes({ATTRIBUTE_DEFINITION: workflow_type.partition("@")[0], ATTRIBUTE_STATUS: "failed"})
 
 
 def decoded(values: Sequence[RawValue]) -> list[Any]:

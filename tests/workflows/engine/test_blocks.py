@@ -1,8 +1,9 @@
 """Parallel, foreach, repeat, try."""
 
+from contracts.json import Json
 from tests.workflows.engine.runs import Run, begun, plan_of
-from workflows.engine.commands import Cancel, Complete, StartActivity, StartChild
-from workflows.engine.events import Begun, Done, RunInfo, Slice
+from workflows.engine.commands import Cancel, CancelRun, Complete, Fail, StartActivity, StartChild
+from workflows.engine.events import Begun, CancelRequested, Done, Failed, RunInfo, Slice
 
 PARALLEL = """
 steps:
@@ -242,3 +243,72 @@ def test_finally_of_a_losing_branch_runs() -> None:
     run.done("a")
     assert run.failed("b", "cancelled", "unknown").started == ["tidy"]
     assert run.done("tidy").started == ["after"]
+
+
+def sliced(text: str, given: dict[str, Json], at: int | None = None) -> Run:
+    """Begin the first slice that a run of the definition starts."""
+    parent = begun(text, given)
+    cut = parent.asked(StartChild)[0].slice
+    assert isinstance(cut, dict)
+    child = Run(parent.plan, given)
+    child.at = at or child.at
+    info = RunInfo("child", "test/k1/each[0-1]", "k1/each[0-1]")
+    return child.give(Begun(child.at, info, given, Slice(**cut)))  # type: ignore[arg-type]  # as the parent wrote it
+
+
+def test_slice_is_a_part_of_its_run() -> None:
+    """`run` is the same in an item, however many items there are."""
+    text = BATCHED.replace('x: "${ item }"}, comp', "x: \"${ run.key + ' ' + run.id }\"}, comp")
+    assert sliced(text, {"xs": [1, 2, 3]}).args["each[0]/work"] == {"x": "k1 r1"}
+
+
+def test_slice_does_not_ask_the_condition_again() -> None:
+    """What has changed since the parent entered the foreach does not make a slice go on behind it."""
+    text = BATCHED.replace("type: foreach", "if: now < timestamp('2024-01-01T00:00:00Z')")
+    assert sliced(text, {"xs": [1, 2, 3]}, at=1_800_000_000_000).started == ["each[0]/work", "each[1]/work"]
+
+
+def test_slice_that_fails_hands_over_what_it_had_done() -> None:
+    """A slice undoes nothing by itself: what becomes of it is the whole run's matter."""
+    child = sliced(BATCHED, {"xs": [1, 2, 3]}).done("each[0]/work").failed("each[1]/work")
+    (end,) = child.asked(Fail)
+    assert end.problem.extensions == {}
+    parent = begun(BATCHED, {"xs": [1, 2, 3]})
+    parent.give(Failed(parent.at, "each[0-1]", end.problem, end.armed))
+    assert parent.started == ["each[0]/work/compensate"]
+    assert parent.done("each[0]/work/compensate").problem.extensions["undone"] == ["each[0]/work"]
+
+
+def test_slice_that_is_cancelled_hands_over_what_it_had_done() -> None:
+    """So `saga.on` is asked once, with the cause of the whole run, and nothing that was done is forgotten."""
+    child = sliced("saga: {on: [failure]}" + BATCHED, {"xs": [1, 2, 3]}).done("each[0]/work")
+    child.give(CancelRequested(child.at)).failed("each[1]/work", "cancelled")
+    (end,) = child.asked(Fail)
+    assert len(end.armed) == 1
+    idle = sliced(BATCHED, {"xs": [1, 2, 3]}).give(CancelRequested(child.at))
+    idle.failed("each[0]/work", "cancelled").failed("each[1]/work", "cancelled")
+    assert len(idle.asked(CancelRun)) == 1
+
+
+def test_end_in_a_slice_ends_the_whole_run() -> None:
+    """`end` finishes the run from wherever it stands."""
+    text = BATCHED.replace("[{id: work", "[{id: over, type: end, if: item == 2, output: 7}, {id: work")
+    (end,) = sliced(text, {"xs": [1, 2, 3]}).asked(Complete)
+    parent = begun(text, {"xs": [1, 2, 3]})
+    assert parent.give(Done(parent.at, "each[0-1]", end.result, end.armed, end.variables, end.whole)).result == 7
+
+
+def test_variables_that_a_slice_assigns_are_the_run_s() -> None:
+    """Variables belong to the run, past a batch as below it."""
+    text = """
+    steps:
+      - {id: begin, type: set, vars: {sum: 10, same: 1}}
+      - {id: each, items: "${ input.xs }", batch: 2, steps: [{id: add, type: set, vars: {sum: "${ vars.sum + item }"}}]}
+      - {id: after, action: do, with: {sum: "${ vars.sum }"}}
+    """
+    (end,) = sliced(text, {"xs": [1, 2, 3]}).asked(Complete)
+    assert end.variables == {"sum": 13}
+    parent = begun(text, {"xs": [1, 2, 3]})
+    parent.give(Done(parent.at, "each[0-1]", end.result, end.armed, end.variables))
+    (second,) = parent.asked(StartChild)
+    assert "'sum': 13" in repr(second.slice)

@@ -1,5 +1,8 @@
 """Sequences, graphs, decisions, variables, results."""
 
+import pytest
+
+from contracts.json import Json
 from tests.workflows.engine.runs import begun
 from workflows.engine.commands import UpsertAttributes
 
@@ -131,3 +134,17 @@ def test_run_that_has_ended_asks_for_nothing_more() -> None:
     """Late events change nothing."""
     run = begun("steps: [{id: a, type: set, vars: {x: 1}}]")
     assert run.message("late", 1).last == []
+
+
+@pytest.mark.parametrize(("value", "shown"), [(5, "5"), ("x", '"x"'), (None, "null"), ([1], "[1]")])
+def test_problem_that_is_none_fails_the_step(value: Json, shown: str) -> None:
+    """An expression that gives no problem fails its step, not the worker."""
+    problem = begun("steps: [{id: a, type: fail, error: '${ input.x }'}]", {"x": value}).problem
+    assert (problem.type, problem.instance) == ("expression", "/steps/0")
+    assert problem.detail.startswith(f"`error` gave {shown}, not a problem")
+
+
+def test_condition_of_a_handler_that_fails_names_its_step() -> None:
+    """The problem that ends the run says where it comes from."""
+    run = begun("steps: [{id: a, action: do, on_error: [{when: error.nope == 1, next: continue}]}]").failed("a")
+    assert (run.problem.type, run.problem.instance) == ("expression", "/steps/0")

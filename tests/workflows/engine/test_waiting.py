@@ -177,3 +177,38 @@ def test_correlation_is_published_while_a_receive_waits() -> None:
     assert UpsertAttributes({"SagaStatus": "waiting", "SagaCorrelation": ["order=3"]}) in run.last
     run.message("x")
     assert UpsertAttributes({"SagaStatus": "running", "SagaCorrelation": []}) in run.last
+
+
+def test_early_decisions_beyond_the_quorum_decide_nothing_more() -> None:
+    """The step behind an approval that was decided early starts once."""
+    run = begun("steps: [{id: a, action: do}, {id: ok, type: approval}, {id: b, action: do}, {id: c, action: do}]")
+    run.decide("ok", "alice").decide("ok", "bob").done("a")
+    assert run.started == ["b"]
+    assert run.done("b").started == ["c"]
+
+
+def test_title_is_written_as_json() -> None:
+    """A question that holds more than text is shown as in any other text."""
+    run = begun("steps: [{id: ok, type: approval, title: '${ input }'}]", {"a": True, "b": None})
+    assert run.state.waits["ok"].title == '{"a":true,"b":null}'
+
+
+def test_who_had_decided_is_kept_when_the_time_is_up() -> None:
+    """A time-out that leads to a step keeps the decisions so far."""
+    text = """
+    steps:
+      - {id: ok, type: approval, quorum: 2, timeout: 1h, on_timeout: late}
+      - {id: late, action: do, with: {was: "${ steps.ok.status }", who: "${ steps.ok.output.decisions[0].approver }"}}
+    """
+    run = begun(text).decide("ok", "alice").fired("ok/timeout", 3600)
+    assert run.args == {"late": {"was": "timed-out", "who": "alice"}}
+
+
+def test_messages_are_kept_when_the_time_is_up() -> None:
+    """A time-out that leads to a step keeps what came."""
+    text = """
+    steps:
+      - {id: got, type: receive, signal: s, count: 2, timeout: 1h, on_timeout: late}
+      - {id: late, action: do, with: {so: "${ steps.got.output }"}}
+    """
+    assert begun(text).message("s", 1).fired("got/timeout", 3600).args == {"late": {"so": [1]}}

@@ -131,3 +131,20 @@ def test_warnings_are_no_failure() -> None:
 def test_nothing_compiles_to_an_empty_library() -> None:
     """No files are no error."""
     assert compiled().ok
+
+
+def test_mistakes_of_all_stages_on_one_line_are_all_told() -> None:
+    """What is wrong in its shape hides no other mistake of its line, which in JSON may be the whole file."""
+    compilation = compiled(
+        "id: a\nversion: 1.0.0\nsteps: [{id: s, action: do.it, timeout: x, if: input.}]\n"
+        "triggers: [{schedule: {cron: 61 3 * * *, timezone: Mars, catch_up: x}}]\n"
+    )
+    codes = [diagnostic.code for diagnostic in compilation.diagnostics]
+    assert codes == ["bad-duration", "bad-expression", "bad-cron", "unknown-timezone", "bad-duration"]
+
+
+@pytest.mark.parametrize("number", ["1e400", ".inf", "9223372036854775808"])
+def test_number_that_json_does_not_have_is_one_mistake(number: str) -> None:
+    """The stand-in of a refused number is not complained of once more."""
+    compilation = compiled(f"id: a\nversion: 1.0.0\ntimeout: {number}\nsteps: [{{id: s, action: do.it}}]\n")
+    assert [diagnostic.code for diagnostic in compilation.diagnostics] == ["yaml-number"]

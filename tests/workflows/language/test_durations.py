@@ -57,3 +57,11 @@ def test_duration_is_a_bounded_number_or_a_value_error(written: object) -> None:
     except ValueError:
         return
     assert 0 <= seconds <= LONGEST_SECONDS
+
+
+def test_duration_is_refused_in_the_author_s_words() -> None:
+    """What stands in the file is named as it is written there."""
+    with pytest.raises(ValueError, match="nothing is no duration"):
+        parse_duration(None)
+    with pytest.raises(ValueError, match="true is no duration"):
+        parse_duration(True)

@@ -1,8 +1,11 @@
 """Hostile and random definitions: whatever a file holds, the compiler answers with diagnostics and never raises."""
 
 import json
+import sys
 from pathlib import Path
+from types import FrameType
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,3 +133,35 @@ def test_any_small_damage_is_answered(start: int, length: int, instead: str) -> 
 def test_any_bytes_are_answered(content: bytes) -> None:
     """Random bytes never raise."""
     check_total(content)
+
+
+def long_list(line: str) -> str:
+    """Return a definition of 2,000 steps, the most that there may be, written by their numbers."""
+    steps = "\n".join(f"- {{{line.format(n=number)}}}" for number in range(2000))
+    return f"id: x\nversion: 1.0.0\nsteps:\n{steps}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("id: a{n}, action: do.it, compensate: {{action: do.it}}", None),
+        ("id: a{n}, action: do.it, next: z{n}", "unknown-step"),
+        ("id: a, action: do.it", "duplicate-step-id"),
+        ("id: a{n}, action: do.itt", "unknown-action"),
+    ],
+)
+def test_longest_list_is_answered_in_steps_and_not_in_their_square(line: str, code: str | None) -> None:
+    """No rule looks through all steps for each step: that would be 4 million looks, which this would show."""
+    looks = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal looks
+        looks += event == "call"
+
+    sys.setprofile(count)
+    try:
+        compilation = compile_sources({"x.yaml": long_list(line)}, ACTIONS)
+    finally:
+        sys.setprofile(None)
+    assert {diagnostic.code for diagnostic in compilation.diagnostics} == ({code} if code else set())
+    assert looks < 2_000_000

@@ -21,7 +21,9 @@ from tests.workflows.temporal.plans import (
     undo,
 )
 from tests.workflows.temporal.watching import Run, attributes_of, failure_of
+from workflows.language.expressions.cel import compile_expression
 from workflows.language.library import pin_of
+from workflows.language.plan import SagaPolicy
 from workflows.temporal.starting import StartRequest, start_run
 
 LEAF = plan("leaf", act("a"))
@@ -143,3 +145,22 @@ async def started_child(handle: Run) -> bool:
     """Tell whether the parent knows that its child has started."""
     kinds = [event.WhichOneof("attributes") for event in (await handle.fetch_history()).events]
     return "child_workflow_execution_started_event_attributes" in kinds
+
+
+async def test_failure_undoes_what_failed_and_cancelled_slices_did(client: Client) -> None:
+    """Each item that was done is undone once by the parent, which asks `saga.on` with the cause of the whole run."""
+    loop = foreach("all", "${ [0, 1, 2, 3] }", "one", batch=2, concurrency=4)
+    hang = act("hang", action="hang", condition=compile_expression("item == 0"), next="go")
+    steps = (act("one", undo=undo(), next="hang"), hang, receive("go", "go", next="bad"), act("bad", action="refuse"))
+    saga = SagaPolicy(on=frozenset({"failure"}))
+    async with hosting(client, library(plan("halves", loop, *steps, saga=saga))) as host:
+        handle = await host.start("halves", {})
+        await host.ledger.hanging.wait()
+        while sum(line.startswith("note") for line in host.ledger.lines) < 4:
+            await handle.describe()
+        await client.get_workflow_handle(f"{handle.id}/all[2-3]").signal("go", None)
+        error = await failure_of(handle)
+        undone = [line.split(" ")[1] for line in host.ledger.lines if line.startswith("undo")]
+        assert sorted(undone) == [f"all[{number}]/one/compensate" for number in range(4)]
+        assert sorted(error.details[0]["undone"]) == [f"all[{number}]/one" for number in range(4)]
+        assert error.details[0]["saga_status"] == "compensated"

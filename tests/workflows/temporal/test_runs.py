@@ -233,3 +233,11 @@ async def test_sink_sees_each_event_once(client: Client) -> None:
         await handle.signal("approve", {"step": "b", "approver": "alice"})
         await handle.result()
     assert seen == [(1, "Begun"), (2, "Done"), (3, "Decision"), (4, "Done")]
+
+
+async def test_run_that_is_refused_is_found_as_failed(client: Client) -> None:
+    """The search attributes of a run that never began say so too."""
+    async with hosting(client, library(plan("refused", act("a")))) as host:
+        handle = await host.start("refused", 1, 2)
+        await failure_of(handle)
+        assert await attributes_of(handle) == {"SagaDefinition": "refused", "SagaStatus": "failed"}

@@ -61,14 +61,18 @@ def _subject(place: Place) -> Expression | Template:
 def _moment(tree: Tree, names: frozenset[str]) -> Expression | Template:
     """`until` of a wait step: a template, a moment, or bare CEL."""
     text = str(plain(tree))
-    if "${" in text or _is_moment(text):
+    moment = _fixed_moment(text)
+    if moment is not None and moment.tzinfo is None:
+        raise ExpressionErrors(
+            [Finding(0, len(text), f"{text!r} does not say in which time zone", f"{moment.isoformat()}Z")]
+        )
+    if "${" in text or moment is not None:
         return compile_template(text, names)
     return compile_expression(text, names)
 
 
-def _is_moment(text: str) -> bool:
+def _fixed_moment(text: str) -> datetime | None:
     try:
-        datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -16,6 +16,7 @@ _SHORTHANDS = ("@yearly", "@monthly", "@weekly", "@daily", "@hourly", "@every")
 _MOST_DIGITS = 2
 _EVERY = re.compile(r"@every\s+[1-9]\d*[smhd](?:/\d+[smhd])?", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
@@ -59,7 +60,7 @@ def cron_complaint(text: str) -> CronComplaint | None:
             0, len(text), f"a cron expression has {expected}; this one has {len(words)}", "such as 0 3 * * 1-5"
         )
     complaints = (_field_complaint(word, kind) for word, kind in zip(words, _FIELDS, strict=True))
-    return next((complaint for complaint in complaints if complaint is not None), None)
+    return next((complaint for complaint in complaints if complaint is not None), None) or _never_complaint(words)
 
 
 def restricts_both_days(text: str) -> bool:
@@ -92,8 +93,8 @@ def _field_complaint(word: re.Match[str], kind: _Field) -> CronComplaint | None:
 
 def _part_complaint(part: str, offset: int, kind: _Field) -> CronComplaint | None:
     span, slash, step = part.partition("/")
-    if slash and not (step.isascii() and step.isdigit() and int(step) > 0):
-        message = f"the step `{step}` of the {kind.name} is no whole number above 0"
+    if slash and not (step.isascii() and step.isdigit() and len(step) <= _MOST_DIGITS and int(step) > 0):
+        message = f"the step `{step:.20}` of the {kind.name} is no whole number from 1 to 99"
         return CronComplaint(offset, max(len(part), 1), message, "*/15")
     if span == "*":
         return None
@@ -105,6 +106,28 @@ def _part_complaint(part: str, offset: int, kind: _Field) -> CronComplaint | Non
         message = f"the range `{span}` of the {kind.name} ends before it begins"
         return CronComplaint(offset, len(part), message, f"write two ranges: `{low}-{kind.high},{kind.low}-{high}`")
     return None
+
+
+def _never_complaint(words: list[re.Match[str]]) -> CronComplaint | None:
+    """Complain of a day that none of the months has: such a schedule would never run."""
+    day, month = words[2], words[3]
+    first = min(_values(day.group(), _FIELDS[2]))
+    if first <= max(_LENGTHS[number - 1] for number in _values(month.group(), _FIELDS[3])):
+        return None
+    message = f"this never runs: the month `{month.group()}` has no day {first}"
+    return CronComplaint(day.start(), len(day.group()), message, "0 3 28 2 *")
+
+
+def _values(text: str, kind: _Field) -> set[int]:
+    """Return the numbers that a right field stands for."""
+    found: set[int] = set()
+    for part in text.split(","):
+        span, slash, step = part.partition("/")
+        low, dash, high = (str(kind.low), "-", str(kind.high)) if span == "*" else span.partition("-")
+        first = _number(low, kind) or kind.low
+        last = (_number(high, kind) or kind.high) if dash else kind.high if slash else first
+        found.update(range(first, last + 1, int(step or 1)))
+    return found
 
 
 def _number(value: str, kind: _Field) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from workflows.language import nodes
 from workflows.language.check.context import Context, Rule
-from workflows.language.check.ways import undo_of, ways_on, ways_out
+from workflows.language.check.ways import undo_of, ways_on, ways_out, words_at
 from workflows.language.diagnostics import did_you_mean
 
 
@@ -20,7 +20,7 @@ def _check(context: Context) -> None:
         siblings = context.flow.places[number].siblings
         for text in (*ways_on(step), *ways_out(step)):
             if text.value not in siblings:
-                _missing(context, text, siblings.keys() - {step.id.value})
+                _missing(context, text, siblings.keys() - {step.id.value} | words_at(step, text))
         undo = undo_of(step)
         if undo is not None and undo.step is not None:
             _anywhere(context, undo.step)

@@ -39,10 +39,16 @@ def ways_out(step: nodes.AnyStep) -> Iterator[nodes.Text]:
     yield from (handler.next for handler in step.handlers if handler.next is not None)
     if isinstance(step, nodes.Approval) and step.on_reject is not None:
         yield step.on_reject
-    if isinstance(step, nodes.Approval | nodes.Receive) and step.on_timeout is not None:
-        words = ("reject", "approve", "fail") if isinstance(step, nodes.Approval) else ("fail", "continue")
-        if step.on_timeout.value not in words:
-            yield step.on_timeout
+    late = step.on_timeout if isinstance(step, nodes.Approval | nodes.Receive) else None
+    if late is not None and late.value not in words_at(step, late):
+        yield late
+
+
+def words_at(step: nodes.AnyStep, place: nodes.Text) -> frozenset[str]:
+    """Return the words that may stand at `place`, where `step` names another step, instead of one."""
+    if isinstance(step, nodes.Approval | nodes.Receive) and place is step.on_timeout:
+        return frozenset({"reject", "approve", "fail"} if isinstance(step, nodes.Approval) else {"fail", "continue"})
+    return frozenset({"continue"} if any(place is handler.next for handler in step.handlers) else ())
 
 
 def stops(step: nodes.AnyStep) -> bool:

@@ -23,6 +23,7 @@ N = TypeVar("N", int, float)
 _CAPITAL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 _WRAPPED = re.compile(r"\s*\$\{(.*)\}\s*", re.DOTALL)
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9]*([-_][A-Za-z0-9]+)*")
+_LONGEST_ID = 100  # Temporal takes 1,000 for a step's path, which joins the ids of all blocks around the step
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -130,6 +131,9 @@ class Fields:
             hint = f"write {spelt!r}" if _ID.fullmatch(spelt) else "such as create-agent"
             message = f"{text.value!r:.80} is no id: letters and digits with hyphens between them, a letter first"
             self.error(text.at, "bad-id", message, hint)
+        elif len(text.value) > _LONGEST_ID:
+            message = f"an id has at most {_LONGEST_ID} characters, this one has {len(text.value):,}"
+            self.error(text.at, "bad-id", message, "the long text may stand in `name`")
         return text
 
     def variable(self, name: str) -> Text | None:

@@ -34,6 +34,9 @@ def read_fail(reading: Reading) -> Fail:
     error: Tree = fields.tree("error") or Scalar(None, fields.at)
     if isinstance(error, Table):
         Fields(error, "a problem", PROBLEM, fields.diagnostics).needed_text("type")
+    elif fields.has("error") and not (isinstance(error, Scalar) and "${" in str(error.value)):
+        message = f"'error' is to be a mapping, not {kind_of(error)}"
+        fields.error(error.at, "wrong-type", message, "such as {type: out-of-stock, title: Nothing left}")
     return Fail(**reading.common, next=reading.single_next(), error=error)
 
 

@@ -710,3 +710,10 @@ def test_expressions_report_a_wrong_definition(case: Case) -> None:
 def test_expressions_let_a_right_definition_pass(case: Case) -> None:
     """What is right, also where it looks alike, gives no finding."""
     assert found_in_steps(case.steps, case.head) == []
+
+
+@pytest.mark.parametrize("moment", ["2030-01-31", "2030-01-31T08:00:00"])
+def test_moment_without_a_zone_is_refused(moment: str) -> None:
+    """A fixed moment that no run could wait for is found before one does."""
+    (found,) = found_in_steps(f"- {{id: a, type: wait, until: {moment}}}")
+    assert found.startswith(f"1:30 bad-expression: '{moment}' does not say in which time zone")

@@ -103,7 +103,7 @@ WRONG = [
         - {id: sorry, action: shop.pay}
         """,
         found=[
-            "1:54 unknown-step: there is no step 'aprove' | there are: sorry",
+            "1:54 unknown-step: there is no step 'aprove' | did you mean 'approve'?",
             "1:73 unknown-step: there is no step 'sorrry' | did you mean 'sorry'?",
         ],
     ),

@@ -280,3 +280,16 @@ def test_steps_know_their_place() -> None:
 def test_every_step_type_has_a_parser() -> None:
     """The vocabulary and the parsers speak of the same types."""
     assert set(STEPS) == set(PARSERS)
+
+
+def test_id_that_is_too_long_is_refused() -> None:
+    """Ids become parts of paths and workflow types, for which Temporal has limits."""
+    assert [code for code, *_ in findings(HEAD + f"steps: [{{id: {'a' * 100}, vars: {{}}}}]")] == []
+    assert [code for code, *_ in findings(HEAD + f"steps: [{{id: {'a' * 101}, vars: {{}}}}]")] == ["bad-id"]
+
+
+@pytest.mark.parametrize("error", ["broken", "5", "[a]"])
+def test_problem_that_is_none_is_refused(error: str) -> None:
+    """`fail` takes a mapping, or an expression that gives one."""
+    assert [code for code, *_ in findings(HEAD + f"steps: [{{id: a, type: fail, error: {error}}}]")] == ["wrong-type"]
+    assert findings(HEAD + "steps: [{id: a, type: fail, error: '${ input.e }'}]") == []
