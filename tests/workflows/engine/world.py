@@ -7,7 +7,7 @@ outcome is unknown, is due to be undone, in the reverse of that order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from contracts.problems import Problem
 from workflows.engine.advance import advance, new_state
@@ -35,6 +35,7 @@ from workflows.engine.events import (
     Fired,
     Message,
     RunInfo,
+    Slice,
 )
 from workflows.engine.serial import state_from_json, state_to_json
 from workflows.engine.state import State
@@ -54,9 +55,11 @@ class Chooser(Protocol):
 
 @dataclass
 class World:
-    """One run, driven to its end.
+    """One run, driven to its end; the slices of its batched loops are worlds of their own, lived through in one go.
 
     Attributes:
+        part: The slice that this run carries out, or None.
+        doomed: Whether the slice was cancelled before it began to answer.
         flying: Operations in flight: the command that started each.
         due: Paths that must be undone, in order of completion.
         undone: Paths whose compensation was started, in order.
@@ -65,6 +68,8 @@ class World:
 
     plan: Plan
     chooser: Chooser
+    part: Slice | None = None
+    doomed: bool = False
     state: State = field(init=False)
     events: list[Event] = field(default_factory=list)
     commands: list[list[Command]] = field(default_factory=list)
@@ -82,7 +87,9 @@ class World:
 
     def run(self, limit: int = 3000) -> None:
         """Drive the run until it ends."""
-        self.give(Begun(self.at, INFO, {}))
+        self.give(Begun(self.at, INFO, {}, self.part))
+        if self.doomed and self.ending is None:
+            self.give(CancelRequested(self.at, "the whole run is cancelled"))
         while self.ending is None:
             assert len(self.events) < limit, "the run does not end"
             self.give(self._next_event())
@@ -175,10 +182,13 @@ class World:
 
     def _answer(self, identity: str) -> Event:
         command = self.flying.pop(identity)
+        doomed = identity in self.cancelled
         self.cancelled.discard(identity)
         if isinstance(command, StartTimer):
             self.at += round(command.seconds * 1000)
             return Fired(self.at, identity)
+        if isinstance(command, StartChild) and isinstance(command.slice, dict):
+            return self._live_through(command, command.slice, doomed)
         match self.chooser.choose(8):
             case 0 | 1:
                 return Failed(self.at, identity, CERTAIN)
@@ -190,12 +200,22 @@ class World:
                 return self._done(command)
 
     def _done(self, command: Command) -> Event:
-        if isinstance(command, StartChild) and isinstance(command.slice, dict):
-            items = command.slice["items"]
-            assert isinstance(items, list)
-            return Done(self.at, command.id, [None] * len(items))
         assert isinstance(command, StartActivity | StartChild)
         return Done(self.at, command.id, {"ok": True})
+
+    def _live_through(self, command: StartChild, part: dict[str, Any], doomed: bool) -> Event:
+        child = World(self.plan, self.chooser, Slice(**part), doomed, at=self.at)
+        child.run()
+        assert child.undone == [], "a slice undoes nothing by itself"
+        self.at = child.at
+        self.due += child.due
+        match child.ending:
+            case Complete(result, armed, variables, whole):
+                return Done(self.at, command.id, result, armed, variables, whole)
+            case Fail(problem, armed):
+                return Failed(self.at, command.id, problem, armed)
+            case _:
+                return Failed(self.at, command.id, UNKNOWN)
 
     def _owe(self, command: Command) -> None:
         assert isinstance(command, StartActivity | StartChild)
