@@ -10,19 +10,10 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from contracts.json import Json
-from contracts.names import (
-    ATTRIBUTE_CORRELATION,
-    ATTRIBUTE_DEFINITION,
-    ATTRIBUTE_KEY,
-    ATTRIBUTE_STATUS,
-    ATTRIBUTE_VERSION,
-    pin,
-)
-from contracts.problems import VALIDATION, Problem
-from workflows.engine import blocks, landing, paths, saga, steps, waiting
-from workflows.engine.commands import Command, ContinueAsNew, UpsertAttributes
-from workflows.engine.evaluation import EvaluationError, View, evaluate
+from contracts.problems import Problem
+from workflows.engine import beginning, blocks, closing, landing, paths, saga, steps, waiting
+from workflows.engine.commands import Command
+from workflows.engine.evaluation import EvaluationError
 from workflows.engine.events import (
     Begun,
     CancelRequested,
@@ -34,12 +25,9 @@ from workflows.engine.events import (
     Failed,
     Fired,
     Message,
-    RunInfo,
 )
-from workflows.engine.schemas import complaints
-from workflows.engine.state import Frame, Operation, Scope, State
+from workflows.engine.state import Frame, State
 from workflows.engine.turn import (
-    ANSWERING_KINDS,
     Broke,
     Diverted,
     Enter,
@@ -68,8 +56,6 @@ from workflows.language.plan import (
     Repeat,
 )
 
-RUN_TIMER = "run/timeout"
-
 
 def new_state(plan: Plan) -> State:
     """Return the state of a run that has not begun."""
@@ -93,14 +79,14 @@ def advance(plan: Plan, state: State, event: Event) -> tuple[State, list[Command
     if state.phase != "ended":
         _take(turn, event)
         _work_off(turn)
-        _close(turn)
+        closing.close(turn)
     return state, turn.commands
 
 
 def _take(turn: Turn, event: Event) -> None:
     match event:
         case Begun():
-            _begin(turn, event)
+            beginning.begin(turn, event)
         case Done():
             landing.done(turn, event)
         case Failed():
@@ -115,78 +101,11 @@ def _take(turn: Turn, event: Event) -> None:
             if turn.state.phase == "running":
                 saga.unwind(turn, "cancel", saga.cancel_problem(event.reason))
         case DrainRequested():
-            turn.state.draining = not _has_children(turn.state)
+            turn.state.draining = not closing.has_children(turn.state)
         case Continued():
-            _continue(turn)
+            beginning.go_on(turn)
         case _:
             assert_never(event)
-
-
-def _begin(turn: Turn, event: Begun) -> None:
-    plan, state = turn.plan, turn.state
-    state.input = event.input
-    state.run = _run(event.info, event.at)
-    cut = event.slice
-    state.scopes[0] = Scope(None, {}, {}) if cut is None else Scope(None, dict(cut.steps), dict(cut.names))  # type: ignore[arg-type]  # as another run's state held them
-    root = Frame(0, None, "root", "", "" if cut is None else cut.prefix, 0)
-    state.frames[0] = root
-    state.next_frame = state.next_scope = 1
-    problem = None if cut is not None else _input_problem(plan, event.input)
-    if problem is None and cut is None:
-        problem = _take_key(turn, root)
-    _announce(turn)
-    if problem is not None:
-        saga.unwind(turn, "failure", problem)
-        return
-    if cut is not None:
-        state.slice = {
-            "node": cut.node,
-            "offset": cut.offset,
-            "items": cut.items,
-            "run": cut.run,
-            "vars": cut.variables,
-        }
-        state.vars = dict(cut.variables)
-    elif plan.timeout is not None:
-        due = event.at + round(plan.timeout * 1000)
-        turn.schedule(RUN_TIMER, Operation("timer", -1, "", due, "run"), "Time-out of the run")
-    turn.agenda.append(Enter(0, plan.entry if cut is None else cut.node))
-
-
-def _run(info: RunInfo, at: int) -> dict[str, Json]:
-    run: dict[str, Json] = {"id": info.id, "workflow_id": info.workflow_id, "key": info.key, "started_at": at}
-    return run if info.correlation_id is None else run | {"correlation_id": info.correlation_id}
-
-
-def _input_problem(plan: Plan, given: Json) -> Problem | None:
-    if plan.input_schema is None:
-        return None
-    found = complaints(plan.input_schema, given)
-    return (
-        Problem(VALIDATION, "The input does not fit the definition", 422, "; ".join(found), "/input") if found else None
-    )
-
-
-def _take_key(turn: Turn, root: Frame) -> Problem | None:
-    if turn.plan.key is None:
-        return None
-    try:
-        turn.state.run["key"] = steps.key_text(evaluate(View(turn.state, root), turn.plan.key))
-    except EvaluationError as error:
-        return error.problem.at("/key")
-    return None
-
-
-def _announce(turn: Turn) -> None:
-    state = turn.state
-    values: dict[str, str | list[str]] = {
-        ATTRIBUTE_DEFINITION: state.definition,
-        ATTRIBUTE_VERSION: pin(state.version, state.digest),
-        ATTRIBUTE_KEY: str(state.run["key"]),
-        ATTRIBUTE_STATUS: state.status,
-    }
-    state.attributes = dict(values)  # type: ignore[arg-type]  # text and lists of text are JSON
-    turn.commands.append(UpsertAttributes(values))
 
 
 def _fired(turn: Turn, event: Fired) -> None:
@@ -312,7 +231,7 @@ def _path_ended(turn: Turn, frame: Frame) -> None:
     if frame.cancelling:
         return
     if frame.parent is None:
-        _complete(turn, frame)
+        closing.complete(turn, frame)
         return
     parent = turn.state.frames[frame.parent]
     node = turn.node(parent)
@@ -328,67 +247,3 @@ def _path_broke(turn: Turn, frame: Frame, problem: Problem) -> None:
     node = turn.node(parent)
     assert isinstance(node, blocks.Block)
     blocks.child_broke(turn, parent, node, frame, problem)
-
-
-def _complete(turn: Turn, root: Frame) -> None:
-    if turn.state.slice is not None:
-        turn.state.phase, turn.state.status = "ended", "completed"
-        turn.commands.append(saga.slice_ended(turn.state, root.output))
-        return
-    output = root.output
-    if turn.plan.output is not None:
-        try:
-            output = evaluate(View(turn.state, root), turn.plan.output)
-        except EvaluationError as error:
-            saga.unwind(turn, "failure", error.problem.at("/output"))
-            return
-    steps.conclude(turn, root, output)
-
-
-def _close(turn: Turn) -> None:
-    """Say what changed for the outside: the status, what is waited for; continue as new when nothing is in flight."""
-    state = turn.state
-    if state.phase == "running":
-        state.status = "waiting" if state.waits and not _busy(state) else "running"
-    values: dict[str, str | list[str]] = {ATTRIBUTE_STATUS: state.status}
-    correlation = [entry for wait in state.waits.values() for entry in wait.correlation]
-    if correlation or state.attributes.get(ATTRIBUTE_CORRELATION):
-        values[ATTRIBUTE_CORRELATION] = correlation
-    changed = {name: value for name, value in values.items() if state.attributes.get(name) != value}
-    if changed:
-        state.attributes.update(changed)  # type: ignore[arg-type]  # text and lists of text are JSON
-        _insert_before_end(turn, UpsertAttributes(changed))
-    if state.draining and state.phase != "ended" and not _in_flight(state):
-        turn.commands.append(ContinueAsNew())
-
-
-def _insert_before_end(turn: Turn, command: UpsertAttributes) -> None:
-    ended = turn.state.phase == "ended" and turn.commands
-    turn.commands.insert(len(turn.commands) - 1 if ended else len(turn.commands), command)
-
-
-def _continue(turn: Turn) -> None:
-    state = turn.state
-    state.draining = False
-    for identity, operation in tuple(state.operations.items()):
-        if operation.due is not None:
-            turn.schedule(identity, operation, operation.node or "Time-out of the run")
-    held, state.held = state.held, []
-    for number, node in held:
-        assert isinstance(number, int)
-        assert isinstance(node, str)
-        turn.agenda.append(Enter(number, node))
-    if state.phase == "compensating":
-        saga.compensate(turn)
-
-
-def _busy(state: State) -> bool:
-    return any(operation.kind in ANSWERING_KINDS for operation in state.operations.values())
-
-
-def _in_flight(state: State) -> bool:
-    return any(operation.kind != "timer" for operation in state.operations.values())
-
-
-def _has_children(state: State) -> bool:
-    return any(operation.kind == "child" for operation in state.operations.values())

@@ -7,7 +7,6 @@ decision goes to the approval it names. Both are applied at most once for each m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from contracts.json import Json
 from contracts.names import ACTION_PUBLISH
@@ -17,6 +16,7 @@ from workflows.engine.decisions import refusal_of, tally
 from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, moment, shown
 from workflows.engine.events import Decision, Message
 from workflows.engine.invoking import invoke
+from workflows.engine.mailbox import binding, decision_document, decision_of, message_document, repeated
 from workflows.engine.paths import open_step
 from workflows.engine.saga import timeout_problem
 from workflows.engine.state import Frame, Operation, Wait
@@ -24,7 +24,6 @@ from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
 from workflows.language.expressions.template import rendering_of
 from workflows.language.plan import AnyNode, Approval, Execution, Receive
 
-SEEN_LIMIT = 1000
 REFUSED_LIMIT = 100
 
 
@@ -65,9 +64,9 @@ def start_receive(turn: Turn, frame: Frame, node: Receive) -> None:
 
 def message_came(turn: Turn, message: Message) -> None:
     """Give a message to the step that waits for it, or keep it; a repeated one is dropped."""
-    if _repeated(turn, message.message_id):
+    if repeated(turn, message.message_id):
         return
-    document = _message_document(message)
+    document = message_document(message)
     for wait in turn.state.waits.values():
         node, frame = turn.plan.nodes[wait.node], turn.state.frames[wait.frame]
         if isinstance(node, Receive) and _open(node, wait) and _wanted(turn, frame, node, document):
@@ -80,11 +79,11 @@ def message_came(turn: Turn, message: Message) -> None:
 
 def decision_came(turn: Turn, decision: Decision) -> None:
     """Apply a decision to the approval it names; keep it if that does not wait yet."""
-    if _repeated(turn, decision.message_id):
+    if repeated(turn, decision.message_id):
         return
     wait = find_wait(turn, decision.step)
     if wait is None:
-        turn.state.mailbox.append(_decision_document(decision))
+        turn.state.mailbox.append(decision_document(decision))
         return
     node = turn.plan.nodes[wait.node]
     assert isinstance(node, Approval)
@@ -219,19 +218,7 @@ def _take_early_decisions(turn: Turn, wait: Wait) -> list[Decision]:
     names = (wait.path, wait.node, "")
     mine = [entry for entry in turn.state.mailbox if entry["kind"] == "decision" and entry["step"] in names]
     turn.state.mailbox = [entry for entry in turn.state.mailbox if entry not in mine]
-    return [_decision(entry) for entry in mine]
-
-
-def _repeated(turn: Turn, message_id: str | None) -> bool:
-    if message_id is None:
-        return False
-    seen = turn.state.seen
-    if message_id in seen:
-        return True
-    seen[message_id] = None
-    if len(seen) > SEEN_LIMIT:
-        del seen[next(iter(seen))]
-    return False
+    return [decision_of(entry) for entry in mine]
 
 
 def _open(node: Receive, wait: Wait) -> bool:
@@ -247,48 +234,17 @@ def _wanted(turn: Turn, frame: Frame, node: Receive, document: dict[str, Json]) 
     if node.match is None:
         return True
     try:
-        return holds(View(turn.state, frame, {"event": _binding(document)}), node.match)
+        return holds(View(turn.state, frame, {"event": binding(document)}), node.match)
     except EvaluationError:
         return False
 
 
-def _binding(document: dict[str, Json]) -> Json:
-    event = document["event"]
-    if event is not None:
-        return event
-    return {"id": document["message_id"], "type": document["name"], "data": document["data"]}
-
-
 def _received(node: Receive, document: dict[str, Json]) -> Json:
-    return document["data"] if node.event is None else _binding(document)
+    return document["data"] if node.event is None else binding(document)
 
 
 def _messages(node: Receive, wait: Wait) -> Json:
     return wait.messages[0] if node.count == 1 else list(wait.messages)
-
-
-def _message_document(message: Message) -> dict[str, Json]:
-    document: dict[str, Json] = {"kind": "message", "name": message.name, "data": message.data}
-    return document | {"event": message.event, "message_id": message.message_id}
-
-
-def _decision_document(decision: Decision) -> dict[str, Json]:
-    return {
-        "kind": "decision",
-        "at": decision.at,
-        "step": decision.step,
-        "approved": decision.approved,
-        "approver": decision.approver,
-        "roles": list(decision.roles),
-        "comment": decision.comment,
-        "data": decision.data,
-        "via": decision.via,
-    }
-
-
-def _decision(document: dict[str, Any]) -> Decision:
-    values = {key: value for key, value in document.items() if key != "kind"}
-    return Decision(**(values | {"roles": tuple(values["roles"])}))
 
 
 def _names(value: Json) -> list[str]:

@@ -14,6 +14,7 @@ from workflows.language import nodes
 from workflows.language.check import (
     approvals,
     arguments,
+    batches,
     compensations,
     cycles,
     expressions,
@@ -54,6 +55,7 @@ RULES: tuple[Rule, ...] = (
     schedules.RULE,
     messages.RULE,
     approvals.RULE,
+    batches.RULE,
     handlers.RULE,
     fixed_texts.RULE,
     retries.RULE,
