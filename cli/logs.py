@@ -12,13 +12,17 @@ from pathlib import Path
 import structlog
 
 from cli.settings import Settings
+from cli.stack.folder import StateFolder
 from workers.telemetry import configure_logging
 
 
 def log_to_file(settings: Settings, folder: Path) -> Path:
-    """Write log entries as JSON lines to `logs/saga.log` in a state folder, and return that file."""
-    file = folder / "logs" / "saga.log"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write log entries as JSON lines to `logs/saga.log` in a state folder, and return that file.
+
+    Raises:
+        UnusableStateFolderError: The folder cannot be made or written.
+    """
+    file = StateFolder.at(folder).log("saga")
     # It stays open as long as the process lives.
     configure_logging("json", _level(settings), file.open("a", encoding="utf-8"))
     return file

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import click
 from rich.console import Console
 from rich.status import Status
+from rich.text import Text
 
 from cli.output import is_terminal
 from cli.stack.events import Happening, StackEvent
@@ -20,7 +21,7 @@ _SIGNS = {
     Happening.STOPPED: click.style("·", fg="bright_black"),
     Happening.NOTE: click.style("!", fg="yellow"),
 }
-_WORDS = {Happening.REUSED: "was running", Happening.GIVEN: "as given"}
+_WORDS = {Happening.REUSED: "was running", Happening.GIVEN: "as given", Happening.NOTE: ""}
 
 
 @dataclass
@@ -37,8 +38,15 @@ class Startup:
         elif event.part in self.waiting and event.happening != Happening.NOTE:
             self.waiting.remove(event.part)
         if event.happening != Happening.STARTING:
-            click.echo(stack_line(event))
+            self._print(stack_line(event))
         self.say(f"Starting {', '.join(self.waiting)} ..." if self.waiting else "Starting worker and bridge ...")
+
+    def _print(self, line: str) -> None:
+        if self.status is None:
+            click.echo(line)
+        else:
+            # Through the console that draws the sign of life, so that the line replaces it and it is drawn again below.
+            self.status.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Show what is being done now; only on a terminal."""

@@ -70,14 +70,14 @@ async def _demo(place: _Place, yes: bool, unattended: bool) -> None:
     async with AsyncExitStack() as parts:
         with starting() as startup:
             watchers = Watchers(startup.report, arrivals.take)
-            stack = _own_stack(place.settings)
+            stack = await _own_stack(place.settings)
             running = running_system(place.settings, stack, place.library, place.definitions, watchers)
             system = await parts.enter_async_context(running)
         publisher = await parts.enter_async_context(open_publisher(system.addresses.amqp_url))
         if system.addresses.ui:
             click.echo(f"\nThe Temporal UI: {click.style(system.addresses.ui, underline=True)}")
-        await Tour(system, publisher, arrivals, yes).tell()
         try:
+            await Tour(system, publisher, arrivals, yes).tell()
             for line in _what_next(place.settings, unattended):
                 click.echo(line)
             if not unattended:
@@ -104,9 +104,13 @@ def _what_next(settings: Settings, unattended: bool) -> Iterator[str]:
         yield "\nEverything stays up until Ctrl-C."
 
 
-def _own_stack(settings: Settings) -> StackSettings:
+async def _own_stack(settings: Settings) -> StackSettings:
     """A stack that shares nothing, so that nothing is left behind; only a broker that is not installed is borrowed."""
-    return replace(stack_settings(settings), usual_ports=not rabbitmq.SERVER.exists())
+    stack = replace(stack_settings(settings), usual_ports=False)
+    if stack.amqp_url is not None or rabbitmq.SERVER.exists():
+        return stack
+    borrowed = await rabbitmq.reused()
+    return stack if borrowed is None else replace(stack, amqp_url=borrowed.url)
 
 
 @contextmanager

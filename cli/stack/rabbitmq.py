@@ -29,7 +29,7 @@ USUAL_PORT = 5672
 NODE = "saga@localhost"
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _START_WITHIN = timedelta(seconds=120)
-_MISSING = """
+_MISSING = """\
 RabbitMQ does not answer at 127.0.0.1:5672, and `rabbitmq-server` is not installed. Any of these will do:
   sudo apt-get install rabbitmq-server
   docker compose -f temporal-compose.yml up -d rabbitmq-1

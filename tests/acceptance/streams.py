@@ -26,8 +26,9 @@ from workflows.engine.events import Begun, CancelRequested, Decision, Done, Even
 from workflows.engine.serial import state_to_json
 from workflows.engine.state import State, Wait
 from workflows.engine.view import details
+from workflows.language.canonical import canonical_text
 from workflows.language.compiler import compile_sources
-from workflows.language.plan import Approval, Plan, canonical_text
+from workflows.language.plan import Approval, Plan
 
 SCHEDULES = 40
 _LIMIT = 2000

@@ -12,7 +12,7 @@ from collections import Counter
 
 from tests.acceptance.processes import ROOT
 from tests.acceptance.streams import INPUTS, SCHEDULES, Drive, plans
-from workflows.language.plan import canonical_text
+from workflows.language.canonical import canonical_text
 
 PROCESSES = 20
 AT_ONCE = 2

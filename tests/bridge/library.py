@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from contracts.envelope import Event
 from contracts.json import Json
+from workflows.language.canonical import sealed
 from workflows.language.expressions.cel import Expression, compile_expression
 from workflows.language.expressions.template import Template, compile_template
 from workflows.language.library import Library
-from workflows.language.plan import End, Plan, sealed
+from workflows.language.plan import End, Plan
 from workflows.language.triggers import Cancel, Definition, EventTrigger, Signal, Start
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.definitions.shipped import FILES, SEED, compiled, shipped
-from workflows.language.plan import canonical_text
+from workflows.language.canonical import canonical_text
 from workflows.language.triggers import ScheduleTrigger
 
 

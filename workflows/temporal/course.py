@@ -19,7 +19,8 @@ from workflows.engine.serial import state_to_json
 from workflows.engine.state import State
 from workflows.engine.view import approvals, details, refusal
 from workflows.engine.waiting import find_approval
-from workflows.language.plan import Plan, plan_to_json
+from workflows.language.canonical import plan_to_json
+from workflows.language.plan import Plan
 
 SINK = "saga_sink"
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from contracts.json import Json
+from workflows.language.canonical import sealed
 from workflows.language.expressions.cel import Expression, compile_expression
 from workflows.language.expressions.template import Template, compile_template
 from workflows.language.plan import (
@@ -33,7 +34,6 @@ from workflows.language.plan import (
     Repeat,
     SagaPolicy,
     Undo,
-    sealed,
 )
 
 T = TypeVar("T")

@@ -5,9 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from workflows.language.canonical import canonical_text
 from workflows.language.lower.definition import lower
 from workflows.language.parse.definition import parse
-from workflows.language.plan import canonical_text
 from workflows.language.source import read_source
 
 PLANS = Path(__file__).parent / "golden" / "plans"

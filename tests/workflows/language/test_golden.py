@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from contracts.actions import ActionSpec
+from workflows.language.canonical import plan_to_json
 from workflows.language.diagnostics import in_order, render
 from workflows.language.lower.definition import lower
 from workflows.language.parse.definition import parse
-from workflows.language.plan import plan_to_json
 from workflows.language.source import read_source
 
 GOLDEN = Path(__file__).parent / "golden"

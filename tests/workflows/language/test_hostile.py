@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.actions import ActionSpec
 from workflows.language import plan as plans
+from workflows.language.canonical import sealed
 from workflows.language.compiler import compile_sources
 from workflows.language.diagnostics import render
 from workflows.language.parse import keys
@@ -93,7 +94,7 @@ def check_whole(plan: plans.Plan) -> None:
     assert plan.entry in plan.nodes
     assert all(name == node.id for name, node in plan.nodes.items())
     assert {target for node in plan.nodes.values() for target in targets(node)} <= plan.nodes.keys() | {None}
-    assert plans.sealed(plan).digest == plan.digest
+    assert sealed(plan).digest == plan.digest
 
 
 def check_total(text: str | bytes) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.json import Json
+from workflows.language.canonical import sealed
 from workflows.language.expressions.cel import compile_expression
 from workflows.language.expressions.template import Template, compile_template
 from workflows.language.library import Library
@@ -24,7 +25,6 @@ from workflows.language.plan import (
     Repeat,
     Retry,
     Undo,
-    sealed,
 )
 from workflows.language.triggers import Definition
 

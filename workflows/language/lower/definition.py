@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 from contracts.actions import ActionSpec
 from workflows.language import nodes
+from workflows.language.canonical import sealed
 from workflows.language.check.ways import failure_targets
 from workflows.language.lower.acting import Compensations, retry_of
 from workflows.language.lower.compiling import NO_NAMES, optional_template
 from workflows.language.lower.steps import StepLowering
 from workflows.language.lower.triggers import lower_trigger
-from workflows.language.plan import COMPENSATION_RETRY, Plan, SagaPolicy, sealed
+from workflows.language.plan import COMPENSATION_RETRY, Plan, SagaPolicy
 from workflows.language.tree import plain
 from workflows.language.triggers import Definition
 

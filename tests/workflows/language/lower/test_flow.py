@@ -4,6 +4,7 @@ import pytest
 
 from contracts.actions import ActionSpec
 from workflows.language import plan as p
+from workflows.language.canonical import sealed
 from workflows.language.lower.definition import lower
 from workflows.language.parse.definition import parse
 from workflows.language.source import read_source
@@ -354,7 +355,7 @@ steps: [{id: a, vars: {}}]
     assert plan.key is not None
     assert (plan.output.value, plan.key.value) == ("${ vars }", "${ input.k }")
     assert plan.saga == p.SagaPolicy("parallel", frozenset({"failure"}))
-    assert plan == p.sealed(plan)
+    assert plan == sealed(plan)
 
 
 def test_triggers_have_their_defaults() -> None:
