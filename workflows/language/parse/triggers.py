@@ -80,9 +80,6 @@ def _start(row: Fields, table: Table) -> Start:
     _refuse(row, ("if_missing",), "it belongs to 'signal' and 'cancel'")
     keys = Fields(table, "start", START, row.diagnostics)
     if_running = keys.choice("if_running", ("ignore", "signal", "terminate", "fail"))
-    if if_running is not None and if_running.value == "signal":
-        hint = "write a second trigger with 'signal'"
-        unsupported(keys, "if_running", "if_running: signal", hint)
     word: Text | None = Located(str(if_running.value), if_running.at) if if_running else None
     return Start(table.at, keys.tree("key"), keys.tree("input"), word)
 

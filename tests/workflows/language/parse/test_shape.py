@@ -186,7 +186,7 @@ def test_each_mistake_at_the_top_has_its_code(top: str, codes: list[str]) -> Non
         ("event: a.b, start: 5", ["wrong-type"]),
         ("event: a.b, start: {}, input: 5", ["conflicting-keys"]),
         ("event: a.b, start: {}, if_missing: drop", ["conflicting-keys"]),
-        ("event: a.b, start: {if_running: signal}", ["not-supported"]),
+        ("event: a.b, start: {if_running: signal}", []),
         ("event: a.b, start: {if_running: sometimes}", ["bad-value"]),
         ("event: a.b, signal: {key: k}", ["missing-key"]),
         ("event: a.b, signal: {name: n}", ["missing-key"]),
