@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -17,6 +18,9 @@ from workflows.engine.turn import Broke, Enter, Succeeded, Turn, scope_key, step
 from workflows.language.durations import parse_duration
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Act, Assign, Child, Decide, End, Pause, Raise
+
+RESULT_LIMIT_BYTES = 2 * 1024 * 1024 - 4096
+"""Temporal's limit of a payload, less what stands around it."""
 
 
 def start_act(turn: Turn, frame: Frame, node: Act) -> None:
@@ -91,11 +95,18 @@ def end_run(turn: Turn, frame: Frame, node: End) -> None:
 
 
 def conclude(turn: Turn, frame: Frame, output: Json) -> None:
-    """End the run well with `output`, once nothing is in flight; a path entered by `on_error` makes it recovered."""
+    """End the run well with `output`, once nothing is in flight; a path entered by `on_error` makes it recovered.
+
+    A result that Temporal would not take fails the run instead: it would otherwise hang at its very end.
+    """
     problem = _recovered_from(turn, frame)
-    turn.state.recovered = problem
     status: Json = "recovered"
-    turn.state.result = output if problem is None else {"status": status, "output": output, "problem": problem}
+    result = output if problem is None else {"status": status, "output": output, "problem": problem}
+    size = len(json.dumps(result, ensure_ascii=False).encode())
+    if size > RESULT_LIMIT_BYTES:
+        unwind(turn, "failure", _too_large(size))
+        return
+    turn.state.recovered, turn.state.result = problem, result
     unwind(turn, "end", None)
 
 
@@ -108,6 +119,11 @@ def key_text(value: Json) -> str:
     if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
         return str(value)
     raise EvaluationError(Problem(VALIDATION, "A key must be text or a number", 422, f"The key is {shown(value)}."))
+
+
+def _too_large(size: int) -> Problem:
+    detail = f"It has {size:,} bytes; {RESULT_LIMIT_BYTES:,} fit. Name in `output` what is needed, or `collect` less."
+    return Problem(RUNTIME, "The result is too large", 413, detail, "/output")
 
 
 def _seconds(view: View, template: Template) -> float:

@@ -148,3 +148,11 @@ def test_condition_of_a_handler_that_fails_names_its_step() -> None:
     """The problem that ends the run says where it comes from."""
     run = begun("steps: [{id: a, action: do, on_error: [{when: error.nope == 1, next: continue}]}]").failed("a")
     assert (run.problem.type, run.problem.instance) == ("expression", "/steps/0")
+
+
+def test_result_that_is_too_large_fails_the_run() -> None:
+    """Temporal takes 2 MiB: the run says so and undoes what it did, instead of hanging at its end."""
+    run = begun("steps: [{id: a, action: do, compensate: {action: undo}}]").done("a", "x" * 3_000_000)
+    assert run.started == ["a/compensate"]
+    problem = run.done("a/compensate").problem
+    assert (problem.title, problem.status) == ("The result is too large", 413)
