@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from temporalio.exceptions import ApplicationError
 
 from activities.action import Action, Call, action
+from activities.data import data_transform
 from activities.resources import Resources
 from contracts.errors import TemporaryError
 from contracts.steps import RetryRule
@@ -134,3 +135,13 @@ async def test_retry_rules_travel_with_the_step(outside: Resources) -> None:
 async def test_output_is_json(outside: Resources) -> None:
     """The output travels in JSON's own types."""
     assert await carry_out(echo, outside, {}) == {"attempt": 1}
+
+
+async def test_output_that_is_too_large_is_a_problem(outside: Resources) -> None:
+    """Temporal would not take it; the effect has happened all the same, so the step's outcome is unknown."""
+    given = {"value": ["x" * 1_500_000, "y" * 1_500_000]}
+    with pytest.raises(ApplicationError) as caught:
+        await carry_out(data_transform, outside, given)
+    assert problem(caught.value)["title"] == "The result is too large"
+    assert problem(caught.value)["outcome"] == "unknown"
+    assert caught.value.non_retryable

@@ -7,12 +7,21 @@ from dataclasses import asdict
 from contracts.json import Json
 from contracts.problems import Problem
 from workflows.engine.commands import StartChild
-from workflows.engine.evaluation import EvaluationError, View, about_run, evaluate, expression_problem, holds, shown
+from workflows.engine.evaluation import (
+    EvaluationError,
+    View,
+    about_run,
+    evaluate,
+    expression_problem,
+    fitting,
+    holds,
+    shown,
+)
 from workflows.engine.events import Slice
 from workflows.engine.paths import cancel_path, drained, fits, open_body, open_step
 from workflows.engine.saga import runtime_problem
 from workflows.engine.state import Frame, Operation
-from workflows.engine.turn import Broke, Enter, Succeeded, Turn, step_path
+from workflows.engine.turn import Broke, Enter, PathBroke, Succeeded, Turn, step_path
 from workflows.language.plan import Attempt, Catch, Foreach, Fork, Repeat
 
 Block = Fork | Foreach | Repeat | Attempt
@@ -116,11 +125,17 @@ def start_batch(turn: Turn, frame: Frame, node: Foreach) -> None:
     parent = turn.state.frames[frame.parent]
     start, size = int(frame.label), _number(parent, "batch")
     cut = _slice(turn, parent, node, start, _items(parent)[start : start + size])
+    part = asdict(cut)
+    try:
+        fitting([turn.state.input, part], "A batch, with the run's input,")
+    except EvaluationError as error:
+        turn.agenda.append(PathBroke(frame.id, error.problem))
+        return
     identity = f"{step_path(parent, node.id)}[{start}-{start + len(cut.items) - 1}]"
     frame.block["operation"] = identity
     turn.state.operations[identity] = Operation("child", frame.id, node.id)
     pinned = f"{turn.state.definition}@{turn.state.version}"
-    turn.commands.append(StartChild(identity, pinned, turn.state.input, None, True, identity, slice=asdict(cut)))
+    turn.commands.append(StartChild(identity, pinned, turn.state.input, None, True, identity, slice=part))
 
 
 def _branch_ended(turn: Turn, frame: Frame, node: Fork, child: Frame) -> None:

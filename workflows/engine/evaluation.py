@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.json import Json
 from contracts.problems import EXPRESSION, Problem
+from contracts.sizes import excess, too_large
 from workflows.engine.state import Frame, State
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.model import ExpressionFailure
@@ -149,6 +150,19 @@ def shown(value: Json) -> str:
     """Return a value as an author writes it, for a message; the beginning of a long one."""
     text = f'"{value}"' if isinstance(value, str) else "null" if value is None else rendering_of(value)
     return text if len(text) <= _SHOWN_LIMIT else f"{text[:_SHOWN_LIMIT]}…"
+
+
+def fitting(value: Json, what: str) -> Json:
+    """Return `value`, which is about to be sent.
+
+    Raises:
+        EvaluationError: It is larger than Temporal takes.
+    """
+    size = excess(value)
+    if size is None:
+        return value
+    detail = f"{too_large(what, size)} Send less, or where it can be fetched."
+    raise EvaluationError(Problem(EXPRESSION, "A value is too large", 413, detail))
 
 
 def expression_problem(detail: str) -> Problem:

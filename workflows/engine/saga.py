@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from contracts.json import Json
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
 from workflows.engine.commands import CancelRun, Command, Complete, Fail
-from workflows.engine.evaluation import EvaluationError, View, evaluate
+from workflows.engine.evaluation import EvaluationError, View, evaluate, fitting
 from workflows.engine.invoking import invoke, run_key
 from workflows.engine.state import Armed, Cause, Frame, Operation, State, Status
 from workflows.engine.turn import ANSWERING_KINDS, Turn, step_path
@@ -35,11 +35,17 @@ def arm(turn: Turn, frame: Frame, node: AnyNode) -> None:
     if undo is None:
         return
     try:
-        args = turn.state.input if undo.args is None else evaluate(View(turn.state, frame), undo.args)
+        args = _arguments(turn, frame, undo)
     except EvaluationError as error:
         _append(turn, frame, node, undo, None, error.problem)
         raise
     _append(turn, frame, node, undo, args, None)
+
+
+def _arguments(turn: Turn, frame: Frame, undo: Undo) -> Json:
+    if undo.args is None:
+        return turn.state.input
+    return fitting(evaluate(View(turn.state, frame), undo.args), "`with` of the compensation")
 
 
 def arm_unknown(turn: Turn, frame: Frame, node: AnyNode) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.json import Json
 from contracts.problems import RUNTIME, VALIDATION, Problem
+from contracts.sizes import excess, too_large
 from workflows.engine.commands import StartChild
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, milliseconds, shown
+from workflows.engine.evaluation import (
+    EvaluationError,
+    View,
+    evaluate,
+    expression_problem,
+    fitting,
+    holds,
+    milliseconds,
+    shown,
+)
 from workflows.engine.invoking import invoke
 from workflows.engine.paths import open_step
 from workflows.engine.saga import unwind
@@ -19,16 +28,13 @@ from workflows.language.durations import parse_duration
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Act, Assign, Child, Decide, End, Pause, Raise
 
-RESULT_LIMIT_BYTES = 2 * 1024 * 1024 - 4096
-"""Temporal's limit of a payload, less what stands around it."""
-
 
 def start_act(turn: Turn, frame: Frame, node: Act) -> None:
     """Ask for the action; without `with` it is given the run's input."""
     if turn.state.draining:
         turn.state.held.append([frame.id, node.id])
         return
-    args = turn.state.input if node.args is None else evaluate(View(turn.state, frame), node.args)
+    args = turn.state.input if node.args is None else fitting(evaluate(View(turn.state, frame), node.args), "`with`")
     path = step_path(frame, node.id)
     turn.record(path, "running")
     invoke(turn, path, Operation("activity", frame.id, node.id), node.action, args, node.execution, node.name)
@@ -40,7 +46,7 @@ def start_child(turn: Turn, frame: Frame, node: Child) -> None:
         turn.state.held.append([frame.id, node.id])
         return
     view = View(turn.state, frame)
-    given = evaluate(view, node.input)
+    given = fitting(evaluate(view, node.input), "`input`")
     key = None if node.key is None else key_text(evaluate(view, node.key))
     path = step_path(frame, node.id)
     open_step(turn, frame, node, "running")
@@ -102,8 +108,8 @@ def conclude(turn: Turn, frame: Frame, output: Json) -> None:
     problem = _recovered_from(turn, frame)
     status: Json = "recovered"
     result = output if problem is None else {"status": status, "output": output, "problem": problem}
-    size = len(json.dumps(result, ensure_ascii=False).encode())
-    if size > RESULT_LIMIT_BYTES:
+    size = excess(result)
+    if size is not None:
         unwind(turn, "failure", _too_large(size))
         return
     turn.state.recovered, turn.state.result = problem, result
@@ -122,7 +128,7 @@ def key_text(value: Json) -> str:
 
 
 def _too_large(size: int) -> Problem:
-    detail = f"It has {size:,} bytes; {RESULT_LIMIT_BYTES:,} fit. Name in `output` what is needed, or `collect` less."
+    detail = f"{too_large('The result', size)} Name in `output` what is needed, or `collect` less."
     return Problem(RUNTIME, "The result is too large", 413, detail, "/output")
 
 

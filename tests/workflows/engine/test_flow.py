@@ -156,3 +156,15 @@ def test_result_that_is_too_large_fails_the_run() -> None:
     assert run.started == ["a/compensate"]
     problem = run.done("a/compensate").problem
     assert (problem.title, problem.status) == ("The result is too large", 413)
+
+
+def test_arguments_that_are_too_large_fail_their_step() -> None:
+    """What Temporal would not take is told at the step that would send it; the run can go on from there."""
+    text = """
+        steps:
+          - {id: a, action: do}
+          - {id: b, action: do, with: ["${ steps.a.output }", "${ steps.a.output }"], on_error: continue}
+          - {id: c, action: do, with: {why: "${ steps.b.error.detail }"}}
+        """
+    args = begun(text).done("a", "x" * 1_500_000).args
+    assert "2,093,056 fit" in str(args["c"])
