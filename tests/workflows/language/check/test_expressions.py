@@ -8,16 +8,19 @@ import pytest
 
 from tests.workflows.language.check.checking import Case, found_in_steps
 
-WRONG = [
-    Case(
-        "syntax",
-        "- {id: charge, action: shop.pay, if: input.amount >}",
-        head="""
+INPUT = """
         input:
           properties:
             amount: {type: number}
             lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        """
+"""What the definitions of this table take, where it matters."""
+
+WRONG = [
+    Case(
+        "syntax",
+        "- {id: charge, action: shop.pay, if: input.amount >}",
+        head=INPUT,
         found=[
             "1:52 bad-expression: the expression ends too early",
         ],
@@ -25,12 +28,7 @@ WRONG = [
     Case(
         "a string that is never closed",
         '- {id: charge, action: shop.pay, with: {to: "${ input.amount "}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:46 bad-expression: this `${` is never closed | close it with `}`, or write `$${` for the text",
         ],
@@ -38,12 +36,7 @@ WRONG = [
     Case(
         "an unknown name",
         '- {id: charge, action: shop.pay, with: {to: "${ inputt.amount }"}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:49 bad-expression: there is no `inputt` here | did you mean `input`?",
         ],
@@ -51,12 +44,7 @@ WRONG = [
     Case(
         "the environment",
         '- {id: charge, action: shop.pay, with: {to: "${ env.HOME }"}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:49 bad-expression: the environment is not visible in expressions: name a connection or a "
             "secret reference instead",
@@ -65,12 +53,7 @@ WRONG = [
     Case(
         "a field of the input",
         "- {id: charge, action: shop.pay, if: input.amonut > 3}",
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:44 type-error: `input.amonut` does not exist; the fields there are amount, lines | did you "
             "mean `amount`?",
@@ -79,12 +62,7 @@ WRONG = [
     Case(
         "types that do not fit",
         "- {id: charge, action: shop.pay, with: {to: \"${ 'a' + 1 }\"}}",
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:53 type-error: `+` cannot combine a string and a number | turn the number into text: string(...)",
         ],
@@ -92,12 +70,7 @@ WRONG = [
     Case(
         "a condition that is no condition",
         "- {id: charge, action: shop.pay, if: input.amount}",
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:38 type-error: a condition must be true or false, this is a number | compare it with "
             "something: ==, !=, <, >",
@@ -106,12 +79,7 @@ WRONG = [
     Case(
         "the end of a loop that is no condition",
         "- {id: again, until: input.amount, max: 2, steps: [{id: inner, action: shop.pay}]}",
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:22 type-error: a condition must be true or false, this is a number | compare it with "
             "something: ==, !=, <, >",
@@ -126,12 +94,7 @@ WRONG = [
         - {id: ask, approvers: {a: 1}}
         - {id: child, workflow: other, key: [1]}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:21 type-error: `items` takes a list, this is a number",
             "2:20 type-error: `for` takes a string or number or duration, this is a list",
@@ -146,12 +109,7 @@ WRONG = [
         - {id: quote, action: shop.quote, with: {sku: a}}
         - {id: charge, action: shop.pay, with: {to: "${ steps.quote.output.totl }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "2:68 type-error: `steps.quote.output.totl` does not exist; the fields there are lines, total | "
             "did you mean `total`?",
@@ -162,12 +120,7 @@ WRONG = [
         """
         - {id: each, items: "${ input.lines }", as: line, steps: [{id: charge, action: shop.pay, with: {to: "${ line.skuu }"}}]}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:110 type-error: `line.skuu` does not exist; the fields there are sku | did you mean `sku`?",
         ],
@@ -178,12 +131,7 @@ WRONG = [
         - {id: assign, vars: {count: 1}}
         - {id: charge, action: shop.pay, with: {to: "${ vars.cuont }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "2:54 type-error: `vars.cuont` does not exist; the fields there are count | did you mean `count`?",
         ],
@@ -194,12 +142,7 @@ WRONG = [
         - {id: ask, form: {type: object, properties: {budget: {type: number}}}}
         - {id: charge, action: shop.pay, with: {to: "${ steps.ask.output.data.budgt }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "2:71 type-error: `steps.ask.output.data.budgt` does not exist; the fields there are budget | "
             "did you mean `budget`?",
@@ -211,12 +154,7 @@ WRONG = [
         - {id: quote, action: shop.quote, with: {sku: a}}
         - {id: charge, action: shop.pay, with: {to: "${ steps.qoute.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "2:49 unknown-step: there is no step `qoute` | did you mean 'quote'?",
         ],
@@ -227,12 +165,7 @@ WRONG = [
         - {id: charge, action: shop.pay, if: steps.quote.output.total > 3}
         - {id: quote, action: shop.quote, with: {sku: a}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:38 step-not-before: `steps.quote` cannot have run here: it comes later | use it in a step after it",
         ],
@@ -240,12 +173,7 @@ WRONG = [
     Case(
         "itself",
         '- {id: charge, action: shop.pay, with: {to: "${ steps.charge.output }"}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:49 step-not-before: `steps.charge` cannot have run here: it is this step itself | its output "
             "is there for the steps after it, and for its `compensate`",
@@ -259,12 +187,7 @@ WRONG = [
             left: [{id: one, action: shop.pay}]
             right: [{id: two, action: shop.pay, with: {to: "${ steps.one.output }"}}]
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "4:56 step-not-before: `steps.one` cannot have run here: no path leads from it to this step | "
             "it is on another branch, or another way of a decision",
@@ -277,12 +200,7 @@ WRONG = [
         - {id: one, action: shop.pay}
         - {id: two, action: shop.pay, with: {to: "${ steps.one.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "3:46 step-not-before: `steps.one` cannot have run here: no path leads from it to this step | "
             "it is on another branch, or another way of a decision",
@@ -295,12 +213,7 @@ WRONG = [
         - {id: one, action: shop.pay}
         - {id: two, action: shop.pay, with: {to: "${ steps.one.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "3:46 step-not-before: `steps.one` cannot have run here: no path leads from it to this step | "
             "it is on another branch, or another way of a decision",
@@ -316,12 +229,7 @@ WRONG = [
             - {errors: [timeout], steps: [{id: one, action: shop.pay}]}
             - {steps: [{id: two, action: shop.pay, with: {to: "${ steps.one.output }"}}]}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "6:59 step-not-before: `steps.one` cannot have run here: no path leads from it to this step | "
             "it is on another branch, or another way of a decision",
@@ -353,12 +261,7 @@ WRONG = [
         - {id: again, until: 'true', max: 2, steps: [{id: inner, action: shop.pay}]}
         - {id: charge, action: shop.pay, with: {to: "${ steps.inner.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "2:49 step-not-before: `steps.inner` cannot have run here: it is inside the loop 'again' | "
             "assign what you need with `carry` or `set`, or use steps.again.output",
@@ -369,12 +272,7 @@ WRONG = [
         """
         - {id: each, items: [1], collect: "${ steps.each.output }", steps: [{id: inner, action: shop.pay, with: {to: "${ steps.each.output }"}}]}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:39 step-not-before: `steps.each` cannot have run here: it is this step itself | its output "
             "is there for the steps after it, and for its `compensate`",
@@ -383,12 +281,7 @@ WRONG = [
     Case(
         "an item outside of a loop",
         '- {id: charge, action: shop.pay, with: {to: "${ item + index }"}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:49 not-in-scope: `item` has no value here | only the steps of a foreach, and its `collect`, see an item",
             "1:56 not-in-scope: `index` has no value here | only the steps of a foreach or repeat see an index",
@@ -399,12 +292,7 @@ WRONG = [
         """
         - {id: each, items: [1], as: line, steps: [{id: inner, action: shop.pay, with: {to: "${ item }"}}]}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:89 not-in-scope: `item` has no value here | here it is called `line`",
         ],
@@ -416,12 +304,7 @@ WRONG = [
         - {id: last, action: shop.pay, with: {to: "${ error.type }"}}
         - {id: fix, action: shop.pay}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:64 not-in-scope: `error` has no value here | only a `catch`, or a step that `on_error` leads "
             "to, sees an error",
@@ -432,12 +315,7 @@ WRONG = [
     Case(
         "an event outside of triggers",
         '- {id: charge, action: shop.pay, with: {to: "${ event.data }"}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:49 not-in-scope: `event` has no value here | only triggers and the `match` of a receive step "
             "see an event; the run's data is in `input`",
@@ -489,12 +367,7 @@ WRONG = [
                 input.amonut
               }
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "7:15 type-error: `input.amonut` does not exist; the fields there are amount, lines | did you "
             "mean `amount`?",
@@ -510,12 +383,7 @@ WRONG = [
               ${ input.amonut }
               and more
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "4:9 type-error: `input.amonut` does not exist; the fields there are amount, lines | did you "
             "mean `amount`?",
@@ -524,12 +392,7 @@ WRONG = [
     Case(
         "in a quoted scalar",
         "- {id: charge, action: shop.pay, with: {to: 'is ${ input.amonut }'}}",
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:58 type-error: `input.amonut` does not exist; the fields there are amount, lines | did you "
             "mean `amount`?",
@@ -538,12 +401,7 @@ WRONG = [
     Case(
         "in a list",
         '- {id: charge, action: shop.pay, with: {to: [1, {a/b: "${ input.amonut }"}]}}',
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
         found=[
             "1:65 type-error: `input.amonut` does not exist; the fields there are amount, lines | did you "
             "mean `amount`?",
@@ -627,12 +485,7 @@ RIGHT = [
         - {id: both, branches: {left: [{id: one, action: shop.pay}], right: [{id: two, action: shop.pay}]}}
         - {id: last, action: shop.pay, with: {to: "${ steps.one.output }", of: "${ steps.both.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
     ),
     Case(
         "branches after their join in graph shape",
@@ -642,12 +495,7 @@ RIGHT = [
         - {id: two, action: shop.pay, next: last}
         - {id: last, action: shop.pay, with: {to: "${ steps.one.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
     ),
     Case(
         "a step that may have been skipped",
@@ -656,12 +504,7 @@ RIGHT = [
         - {id: one, action: shop.pay, next: two}
         - {id: two, action: shop.pay, with: {to: "${ steps.one.output }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
     ),
     Case(
         "a compensating step",
@@ -686,12 +529,7 @@ RIGHT = [
         - {id: two, action: shop.pay}
         - {id: fix, action: shop.pay, with: {to: "${ steps.one.error }"}}
         """,
-        head="""
-        input:
-          properties:
-            amount: {type: number}
-            lines: {type: array, items: {type: object, properties: {sku: {type: string}}}}
-        """,
+        head=INPUT,
     ),
     Case(
         "an input that is not described",
