@@ -21,8 +21,20 @@ CURE_ACCESS: Final = "check the user, the password and the database's name in SA
 
 _CONFLICTS = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError)
 _NO_ACCESS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-_NOT_NOW = (asyncpg.TooManyConnectionsError, asyncpg.CannotConnectNowError)
+_NOT_NOW = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""It is there and cannot: out of disk or memory, shutting down, a standby that is being promoted."""
+
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError, TimeoutError)
+
+
+BROKEN: Final = (*_LOST, asyncpg.InterfaceError)
+"""What the driver raises on a connection that is not, or no longer, usable."""
 
 
 class AccessRefusedError(PermanentError):
@@ -77,6 +89,7 @@ def translated(address: str) -> Iterator[None]:
 
     Raises:
         TransactionConflictError: Serialisation failure, deadlock, lock not free.
+        ServiceUnreachableError: The server cannot serve now; nothing was changed.
         ConnectionLostError: The connection broke; the effect is unknown.
         StatementRefusedError: Everything else that the server refuses.
     """
@@ -84,7 +97,13 @@ def translated(address: str) -> Iterator[None]:
         yield
     except _CONFLICTS as error:
         raise TransactionConflictError(str(error)) from error
-    except (*_LOST, asyncpg.InterfaceError) as error:
+    except asyncpg.InterfaceError as error:
+        if isinstance(error, ValueError):  # an argument that the driver cannot encode
+            raise StatementRefusedError(str(error)) from error
         raise ConnectionLostError(f"{address}: {error or type(error).__name__}") from error
+    except _LOST as error:
+        raise ConnectionLostError(f"{address}: {error or type(error).__name__}") from error
+    except _NOT_NOW as error:
+        raise ServiceUnreachableError(SERVICE, address, f"it cannot serve us now ({error})") from error
     except asyncpg.PostgresError as error:
         raise StatementRefusedError(f"{error} (SQLSTATE {error.sqlstate})") from error
