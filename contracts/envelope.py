@@ -1,14 +1,16 @@
 """The event envelope: what travels on the bus.
 
-The form is the seed's: `event_id`, `event_type`, `event_version`, `timestamp`, `source`, `data`, `metadata`.
-Expressions see it under shorter names as well (`event.id`, `event.type`, `event.data`), which `as_binding` gives.
+The form is the seed's: `event_id`, `event_type`, `event_version`, `timestamp`, `source`, `data`, `metadata`, and
+`expires_at` where the producer says until when it is of use. Expressions see it under shorter names as well
+(`event.id`, `event.type`, `event.data`), which `as_binding` gives. What the product itself reads of the metadata has
+a property here, so that its names are spelled once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from contracts.json import Json
 
@@ -25,6 +27,7 @@ class Event:
         source: Who published it.
         data: The payload.
         metadata: `correlation_id`, `causation_id`, `group_id` and what else the producer sends.
+        expires_at: From when on it is of no use and is not carried out; aware. None = never.
     """
 
     id: str
@@ -34,33 +37,84 @@ class Event:
     source: str
     data: Json
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    expires_at: datetime | None = None
 
     @property
     def correlation_id(self) -> str:
         """The id that ties events of one cause together; the event's own where none was given."""
-        value = self.metadata.get("correlation_id")
-        return value if isinstance(value, str) and value else self.id
+        return self._text("correlation_id") or self.id
+
+    @property
+    def group_id(self) -> str | None:
+        """The key within which events keep their order; None where the producer gave none."""
+        return self._text("group_id")
+
+    @property
+    def traceparent(self) -> str | None:
+        """The W3C trace context that it was published in; None where there is none."""
+        return self._text("traceparent")
+
+    @property
+    def tracestate(self) -> str | None:
+        """What goes with `traceparent`."""
+        return self._text("tracestate")
+
+    @property
+    def is_replay(self) -> bool:
+        """Tell whether it was published again from the event log."""
+        return self.replay_id is not None
+
+    @property
+    def replay_id(self) -> str | None:
+        """The replay that published it; None where none did."""
+        replay = self.metadata.get("replay")
+        identity = replay.get("id") if isinstance(replay, dict) else None
+        return identity if isinstance(identity, str) and identity else None
+
+    @property
+    def replay_again(self) -> bool:
+        """Tell whether a replay asks that what was carried out already be carried out once more."""
+        replay = self.metadata.get("replay")
+        return self.is_replay and isinstance(replay, dict) and replay.get("again") is True
+
+    def is_expired(self, now: datetime) -> bool:
+        """Tell whether it is of no use any more; `now` is aware."""
+        return self.expires_at is not None and self.expires_at <= now
 
     def to_json(self) -> dict[str, Json]:
         """Return the envelope as it travels."""
-        return {
+        envelope: dict[str, Json] = {
             "event_id": self.id,
             "event_type": self.type,
             "event_version": self.version,
-            "timestamp": self.time.isoformat().replace("+00:00", "Z"),
+            "timestamp": in_words(self.time),
             "source": self.source,
             "data": self.data,
             "metadata": dict(self.metadata),
         }
+        return envelope | self._expiry()
 
     def as_binding(self) -> dict[str, Json]:
         """Return what expressions see as `event`."""
-        return {
+        binding: dict[str, Json] = {
             "id": self.id,
             "type": self.type,
             "version": self.version,
-            "time": self.time.isoformat().replace("+00:00", "Z"),
+            "time": in_words(self.time),
             "source": self.source,
             "data": self.data,
             "metadata": dict(self.metadata),
         }
+        return binding | self._expiry()
+
+    def _expiry(self) -> dict[str, Json]:
+        return {} if self.expires_at is None else {"expires_at": in_words(self.expires_at)}
+
+    def _text(self, name: str) -> str | None:
+        value = self.metadata.get(name)
+        return value if isinstance(value, str) and value else None
+
+
+def in_words(moment: datetime) -> str:
+    """Return an aware moment as envelopes write it: RFC 3339 in UTC, such as `2030-01-31T08:00:00Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

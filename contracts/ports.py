@@ -1,23 +1,36 @@
-"""Ports: what one part needs of another that it may not import."""
+"""Ports: what one part needs of another that it may not import, and the error that each side of a port knows."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
 
 from contracts.envelope import Event
+from contracts.errors import PermanentError
+
+EventCheck: TypeAlias = Callable[[Event], None]
+"""Looks at an event before it goes out, and raises a `PermanentError` that says what is wrong with it."""
+
+
+class UnfitEventError(PermanentError):
+    """The event cannot be written as JSON; send text, finite numbers, lists and objects only."""
+
+    code = "unfit-event"
 
 
 class EventPublisher(Protocol):
     """Publishes events on the bus."""
 
     async def publish(self, event: Event, *, priority: int = 0) -> None:
-        """Publish `event` with its type as routing key and return once the broker has confirmed it.
+        """Publish `event` with its type as routing key and return once it is safe.
+
+        Safe means: the broker has confirmed it, or it is committed to the outbox, from which it will be published.
 
         Args:
             event: The event; its id is the message id.
             priority: 0 (lowest) to 9.
 
         Raises:
-            TemporaryError: The broker is away or did not confirm in time.
-            PermanentError: The message can never be accepted (too large).
+            TemporaryError: Broker or database are away, or did not confirm in time.
+            PermanentError: The message can never be accepted (too large, against its schema).
         """

@@ -21,6 +21,7 @@ from workflows.engine.paths import open_step
 from workflows.engine.saga import timeout_problem
 from workflows.engine.state import Frame, Operation, Wait
 from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
+from workflows.language.correlation import correlation_entries
 from workflows.language.expressions.template import rendering_of
 from workflows.language.plan import AnyNode, Approval, Execution, Receive
 
@@ -258,7 +259,7 @@ def _names(value: Json) -> list[str]:
 def _correlation(value: Json) -> list[str]:
     if not isinstance(value, dict):
         raise EvaluationError(expression_problem("`correlate` must be a map of field to value."))
-    return [f"{key}={rendering_of(value[key])}" for key in sorted(value)]
+    return correlation_entries(value)
 
 
 def _text(at: int) -> str:

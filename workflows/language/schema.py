@@ -174,15 +174,21 @@ def definition_schema(actions: Mapping[str, ActionSpec]) -> Schema:
 
 
 _EVENT_START = _object({"key": _TEXT, "input": _ANY, "if_running": _choice("ignore", "signal", "terminate", "fail")})
-_IF_MISSING = {"anyOf": [_choice("hold", "drop", "dead-letter", "start"), _object({"hold": _DURATION})]}
+_IF_MISSING = {"anyOf": [_choice("hold", "drop", "dead-letter", "start"), _object({"hold": _DURATION}, ("hold",))]}
+_CORRELATE: Schema = {
+    "type": "object",
+    "minProperties": 1,
+    "maxProperties": 10,
+    "description": "What the run waits for, by field, as its `receive` step says; instead of `key`.",
+}
 _TRIGGER = _object(
     {
         "event": {**_TEXT, "description": "Topic pattern: * is one word, # any number of words."},
         "when": _CONDITION,
         "start": {"anyOf": [_EVENT_START, {"type": "null"}]},
-        "signal": _object({"key": _TEXT, "name": _TEXT, "data": _ANY}, ("key", "name")),
+        "signal": _object({"key": _TEXT, "correlate": _CORRELATE, "name": _TEXT, "data": _ANY}, ("name",)),
         "cancel": _object({"key": _TEXT}, ("key",)),
-        "correlate": _ANY,
+        "correlate": _CORRELATE,
         "if_missing": _IF_MISSING,
         "schedule": _object(
             {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from workflows.language.node_parts import Condition, Located, Seconds, Text
-from workflows.language.tree import Position, Tree
+from workflows.language.tree import Position, Table, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +19,20 @@ class Start:
     if_running: Text | None = None
 
 
+IfMissing: TypeAlias = Text | Seconds | None
+"""A word, or how long to hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """`signal` of a trigger, with the trigger's `if_missing`."""
+    """`signal` of a trigger, with the trigger's `if_missing`; it names its runs by `key` or by `correlate`."""
 
     at: Position
-    key: Tree
+    key: Tree | None
     name: Text
     data: Tree | None = None
-    if_missing: Text | None = None
+    if_missing: IfMissing = None
+    correlate: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Cancel:
 
     at: Position
     key: Tree
-    if_missing: Text | None = None
+    if_missing: IfMissing = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,28 @@ bridge matches events against `EventTrigger`s; the schedule reconciler makes a T
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Final, Literal, TypeAlias
 
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Plan
 
 IfRunning = Literal["ignore", "signal", "terminate", "fail"]
-IfMissing = Literal["drop", "dead-letter", "start", "hold"]
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
+
+HOLD_DEFAULT: Final = timedelta(minutes=10)
+HOLD_LONGEST: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Keep what came before its run, and try again until the time is over."""
+
+    time: timedelta = HOLD_DEFAULT
+
+
+IfMissing: TypeAlias = Literal["drop", "dead-letter", "start"] | Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +43,21 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Signal the run with this key. `data` None = the event's data."""
+    """Signal the run with this key, or each run that waits for these fields. `data` None = the event's data.
 
-    key: Template
+    Just one of `key` and `correlate` is given; `correlate` makes a map of field to value, and is never with `start`.
+    """
+
+    key: Template | None
     name: str
     data: Template | None = None
     if_missing: IfMissing = "dead-letter"
+    correlate: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Request the cancellation of the run with this key."""
+    """Request the cancellation of the run with this key. `if_missing` is never `start`."""
 
     key: Template
     if_missing: IfMissing = "drop"

@@ -3,7 +3,8 @@
 The requests are made on the raw service, because only there the caller chooses the request id, which is what makes a
 redelivered event harmless: a start is repeated by workflow id and request id, a signal by request id. A start carries
 the pin of its version as a search attribute, so the run adds nothing to its history for that. It asks for an eager
-start, which saves a round trip where a worker shares this client and is ignored elsewhere.
+start, which saves a round trip where a worker shares this client and is ignored elsewhere. Starts and signals carry
+the trace that they are made in.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from workflows.temporal.attributes import key_of, starting_attributes
 from workflows.temporal.business_key import business_key
 from workflows.temporal.errors import translated
 from workflows.temporal.operations import MEMO_CORRELATION
+from workflows.temporal.tracing_header import carry_trace
 
 IfRunning: TypeAlias = Literal["ignore", "fail", "terminate"]
 
@@ -43,6 +45,9 @@ _CONFLICT: Mapping[IfRunning, WorkflowIdConflictPolicy.ValueType] = {
     "fail": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
     "terminate": WorkflowIdConflictPolicy.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING,
 }
+
+_AGAIN = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+_ONCE = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class StartRequest:
         correlation_id: Of the event that caused it.
         priority: 1 (first) to 5.
         if_running: What to do when a run with this key is running.
+        once: Whether a run with this key that has ended is in the way as well; only with `if_running` "fail".
     """
 
     definition: Definition
@@ -70,6 +76,7 @@ class StartRequest:
     correlation_id: str | None = None
     priority: int | None = None
     if_running: IfRunning = "fail"
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ async def start_run(client: Client, task_queue: str, request: StartRequest) -> S
     """Start a run, or find the one that the same request started before.
 
     Raises:
-        RunExistsError: A run with the key is running and `if_running` is "fail".
+        RunExistsError: A run with the key is running and `if_running` is "fail"; or has ended and `once` is true.
         KeyRefusedError: The definition's `key` has no value for this input.
         RefusedByTemporalError: The server does not accept it, such as an input that is too large.
         ServiceUnreachableError: The server does not answer.
@@ -134,6 +141,7 @@ async def signal_run(
         request_id=request_id or str(uuid.uuid4()),
         identity=client.identity,
     )
+    carry_trace(message.header)
     with translated(client, workflow_id):
         await client.workflow_service.signal_workflow_execution(message, retry=True)
 
@@ -176,7 +184,7 @@ async def _start_message(
         identity=client.identity,
         request_id=identity,
         request_eager_execution=True,
-        workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+        workflow_id_reuse_policy=_ONCE if request.once else _AGAIN,
         workflow_id_conflict_policy=_CONFLICT[request.if_running],
     )
     await _describe(message, client, request)
@@ -184,7 +192,7 @@ async def _start_message(
 
 
 async def _describe(message: StartWorkflowExecutionRequest, client: Client, request: StartRequest) -> None:
-    """Add what is not needed to run it, but to find, show and prefer it."""
+    """Add what is not needed to run it, but to find, show, prefer and trace it."""
     converter = _converter(client, message.workflow_id)
     key = key_of(request.definition.id, message.workflow_id)
     encode_search_attributes(starting_attributes(request.definition, key), message.search_attributes)
@@ -195,6 +203,7 @@ async def _describe(message: StartWorkflowExecutionRequest, client: Client, requ
         message.memo.fields[MEMO_CORRELATION].CopyFrom(correlation)
     if request.priority is not None:
         message.priority.priority_key = request.priority
+    carry_trace(message.header)
 
 
 def _converter(client: Client, workflow_id: str) -> DataConverter:

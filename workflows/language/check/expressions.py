@@ -36,6 +36,7 @@ _KINDS: Mapping[str, tuple[Kind, ...]] = {
     "until": ("string", "timestamp"),
     "approvers": ("list", "string"),
     "key": ("string", "number"),
+    "correlate field": ("string", "number", "bool"),
 }
 """What the values of some keys must be, whatever they hold."""
 

@@ -1,7 +1,7 @@
 """Events and signals: topic patterns can match, and the names of signals are free.
 
 `approve` and `reject` belong to approvals. A trigger whose signal no `receive` waits for would fill mailboxes that
-nobody empties.
+nobody empties; one that looks for a field that no `receive` publishes would never find a run.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contracts.names import SIGNAL_APPROVE, SIGNAL_REJECT
 from workflows.language import nodes
 from workflows.language.check.context import Context, Rule
 from workflows.language.diagnostics import did_you_mean
-from workflows.language.tree import Scalar, Tree
+from workflows.language.tree import Scalar, Table, Tree
 
 _WORD = re.compile(r"[A-Za-z0-9_-]+|\*|#")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -37,6 +37,7 @@ def _check(context: Context) -> None:
     for trigger in context.definition.triggers:
         if isinstance(trigger, nodes.EventTrigger):
             _pattern(context, trigger.event)
+            _published(context, trigger.does)
             if not takes_events:
                 _awaited(context, trigger.does, awaited)
 
@@ -81,12 +82,25 @@ def _awaited(context: Context, does: nodes.Start | nodes.Signal | nodes.Cancel, 
         context.report.warning(does.name.at, "unawaited-signal", message, did_you_mean(does.name.value, awaited))
 
 
+def _published(context: Context, does: nodes.Start | nodes.Signal | nodes.Cancel) -> None:
+    if not isinstance(does, nodes.Signal) or does.correlate is None:
+        return
+    waiting = (step.correlate for step in context.steps if isinstance(step, nodes.Receive))
+    fields = {entry.key for table in waiting if isinstance(table, Table) for entry in table.entries}
+    for entry in does.correlate.entries:
+        if entry.key not in fields:
+            message = f"no `receive` step waits for the field {entry.key!r:.80}: this would never find a run"
+            hint = did_you_mean(entry.key, fields) or "give the `receive` step the same `correlate`"
+            context.report.error(entry.at, "unknown-correlation", message, hint)
+
+
 RULE = Rule(
     _check,
     {
         "bad-topic": "An event type or topic pattern is not spelt as one.",
         "bad-event-priority": "The priority of an event is not between 0 and 9.",
         "reserved-signal": "A `receive` waits for a signal that belongs to approvals.",
+        "unknown-correlation": "A trigger looks for a field that no `receive` step publishes.",
         "unawaited-signal": "A trigger sends a signal that no step waits for (warning).",
     },
 )

@@ -89,7 +89,9 @@ def _of_event(trigger: nodes.EventTrigger) -> tuple[tuple[Subject, str], ...]:
         case nodes.Start() as start:
             return when, (start.key, "key"), (start.input, "start input")
         case nodes.Signal() as signal:
-            return when, (signal.key, "key"), (signal.data, "data")
+            fields = signal.correlate.entries if signal.correlate is not None else ()
+            correlated = tuple((entry.value, "correlate field") for entry in fields)
+            return when, (signal.key, "key"), (signal.data, "data"), *correlated
         case nodes.Cancel() as cancel:
             return when, (cancel.key, "key")
 

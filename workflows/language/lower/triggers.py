@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import cast
 
 from workflows.language import nodes, triggers
 from workflows.language.lower.compiling import NO_NAMES, optional_expression, optional_template, template
-from workflows.language.triggers import IfMissing, IfRunning, Overlap
+from workflows.language.triggers import Hold, IfMissing, IfRunning, Overlap
 
 
 def lower_trigger(
@@ -27,14 +28,21 @@ def _doing(does: nodes.Start | nodes.Signal | nodes.Cancel) -> triggers.Start | 
             key, given = optional_template(does.key, NO_NAMES), optional_template(does.input, NO_NAMES)
             return triggers.Start(key, given, cast(IfRunning, does.if_running.value if does.if_running else "ignore"))
         case nodes.Signal():
-            key, data = template(does.key, NO_NAMES), optional_template(does.data, NO_NAMES)
-            return triggers.Signal(key, does.name.value, data, _if_missing(does.if_missing, "dead-letter"))
+            key, data = optional_template(does.key, NO_NAMES), optional_template(does.data, NO_NAMES)
+            correlate = optional_template(does.correlate, NO_NAMES)
+            default: IfMissing = "dead-letter" if correlate is None else Hold()
+            missing = _if_missing(does.if_missing, default)
+            return triggers.Signal(key, does.name.value, data, missing, correlate)
         case nodes.Cancel():
             return triggers.Cancel(template(does.key, NO_NAMES), _if_missing(does.if_missing, "drop"))
 
 
-def _if_missing(written: nodes.Text | None, default: IfMissing) -> IfMissing:
-    return cast(IfMissing, written.value) if written is not None else default
+def _if_missing(written: nodes.Text | nodes.Seconds | None, default: IfMissing) -> IfMissing:
+    if written is None:
+        return default
+    if isinstance(written.value, str):
+        return cast(IfMissing, written.value)
+    return Hold(timedelta(seconds=written.value))
 
 
 def _schedule(written: nodes.ScheduleTrigger) -> triggers.ScheduleTrigger:

@@ -1,16 +1,18 @@
 """`triggers`: what starts, signals or cancels a run, and schedules.
 
-Parts of the language that this version does not carry out are read and refused by name, so that nobody waits for an
-effect that never comes.
+What excludes each other is refused here, while both are in view. Parts of the language that this version does not
+carry out are read and refused by name (`unsupported`), so that nobody waits for an effect that never comes.
 """
 
 from __future__ import annotations
 
-from workflows.language.nodes import Cancel, EventTrigger, Located, ScheduleTrigger, Signal, Start, Text
+from workflows.language.nodes import Cancel, EventTrigger, Located, ScheduleTrigger, Seconds, Signal, Start, Text
 from workflows.language.parse.fields import Fields, tables
 from workflows.language.parse.keys import CANCEL, HOLD, SCHEDULE, SIGNAL, START, TRIGGER
-from workflows.language.tree import Scalar, Table, Tree
+from workflows.language.tree import Scalar, Table
+from workflows.language.triggers import HOLD_DEFAULT, HOLD_LONGEST
 
+MOST_FIELDS = 10
 _DOINGS = ("start", "signal", "cancel")
 
 
@@ -32,8 +34,6 @@ def _trigger(row: Fields) -> EventTrigger | ScheduleTrigger | None:
     if not row.has("event"):
         row.missing("'event' or 'schedule'")
         return None
-    if row.has("correlate"):
-        unsupported(row, "correlate", "'correlate'", "name the run by its 'key'")
     _refuse(row, ("input",), "write it inside 'start'")
     does = _does(row)
     event = row.text("event")
@@ -78,6 +78,7 @@ def _does(row: Fields) -> Start | Signal | Cancel | None:
 
 def _start(row: Fields, table: Table) -> Start:
     _refuse(row, ("if_missing",), "it belongs to 'signal' and 'cancel'")
+    _refuse(row, ("correlate",), "it belongs to 'signal'")
     keys = Fields(table, "start", START, row.diagnostics)
     if_running = keys.choice("if_running", ("ignore", "signal", "terminate", "fail"))
     word: Text | None = Located(str(if_running.value), if_running.at) if if_running else None
@@ -86,33 +87,56 @@ def _start(row: Fields, table: Table) -> Start:
 
 def _signal(row: Fields, table: Table) -> Signal:
     keys = Fields(table, "signal", SIGNAL, row.diagnostics)
-    return Signal(table.at, _key(keys), keys.needed_text("name"), keys.tree("data"), _if_missing(row))
+    correlate = _correlate(row, keys)
+    missing = _if_missing(row)
+    if not (keys.has("correlate") or row.has("correlate")):
+        keys.need("key", "which run is meant, or 'correlate': what it waits for")
+    elif missing is not None and missing.value == "start":
+        row.error(missing.at, "bad-value", "without a key no run can be started", "take hold, drop or dead-letter")
+    return Signal(table.at, keys.tree("key"), keys.needed_text("name"), keys.tree("data"), missing, correlate)
+
+
+def _correlate(row: Fields, keys: Fields) -> Table | None:
+    """Read `correlate`, which stands inside `signal` or beside it."""
+    owner = keys if keys.has("correlate") else row
+    at = owner.place("correlate")
+    if owner is keys and row.has("correlate"):
+        row.error(row.place("correlate"), "conflicting-keys", "'correlate' stands here twice", "write it once")
+    if owner.has("correlate") and keys.has("key"):
+        row.error(at, "conflicting-keys", "'key' and 'correlate' exclude each other", "a run is named by one of them")
+    table = owner.table_of("correlate")
+    if table is not None and not 1 <= len(table.entries) <= MOST_FIELDS:
+        owner.error(table.at, "out-of-range", f"'correlate' has 1 to {MOST_FIELDS} fields, not {len(table.entries)}")
+    return table
 
 
 def _cancel(row: Fields, table: Table) -> Cancel:
+    _refuse(row, ("correlate",), "it belongs to 'signal'")
     keys = Fields(table, "cancel", CANCEL, row.diagnostics)
     missing = _if_missing(row)
     if missing is not None and missing.value == "start":
-        row.error(missing.at, "bad-value", "a cancellation cannot start a run", "take drop or dead-letter")
-    return Cancel(table.at, _key(keys), missing)
-
-
-def _key(keys: Fields) -> Tree:
+        row.error(missing.at, "bad-value", "a cancellation cannot start a run", "take hold, drop or dead-letter")
     keys.need("key", "which run is meant")
-    return keys.tree("key") or Scalar("", keys.at)
+    return Cancel(table.at, keys.tree("key") or Scalar("", keys.at), missing)
 
 
-def _if_missing(row: Fields) -> Text | None:
+def _if_missing(row: Fields) -> Text | Seconds | None:
     value = row.tree("if_missing")
     if isinstance(value, Table):
-        Fields(value, "if_missing", HOLD, row.diagnostics).seconds("hold")
-        unsupported(row, "if_missing", "if_missing: {hold: ...}", "take drop, dead-letter or start")
-        return None
-    if isinstance(value, Scalar) and value.value == "hold":
-        unsupported(row, "if_missing", "if_missing: hold", "take drop, dead-letter or start")
-        return None
-    chosen = row.choice("if_missing", ("drop", "dead-letter", "start"))
+        return _hold(Fields(value, "if_missing", HOLD, row.diagnostics))
+    chosen = row.choice("if_missing", ("hold", "drop", "dead-letter", "start"))
+    if chosen is not None and chosen.value == "hold":
+        return Located(HOLD_DEFAULT.total_seconds(), chosen.at)
     return Located(str(chosen.value), chosen.at) if chosen else None
+
+
+def _hold(keys: Fields) -> Seconds | None:
+    keys.need("hold", "for how long, such as 10m")
+    time = keys.seconds("hold")
+    if time is not None and time.value > HOLD_LONGEST.total_seconds():
+        keys.error(time.at, "bad-duration", f"'hold' is at most {HOLD_LONGEST.days} days")
+        return None
+    return time
 
 
 def _refuse(row: Fields, names: tuple[str, ...], hint: str) -> None:

@@ -356,6 +356,21 @@ WRONG = [
         ],
     ),
     Case(
+        "what a trigger correlates by",
+        "- {id: hear, signal: paid, correlate: {invoice: x, at: y}}",
+        head="""
+        triggers:
+          - event: payment.made
+            signal:
+              name: paid
+              correlate: {invoice: "${ [event.id] }", at: "${ input.amount }"}
+        """,
+        found=[
+            "6:29 type-error: `correlate field` takes a string or number or bool, this is a list",
+            "6:55 not-in-scope: `input` has no value here | `correlate field` sees event",
+        ],
+    ),
+    Case(
         "in a block scalar",
         """
         - id: charge

@@ -58,6 +58,32 @@ WRONG = [
         ],
     ),
     Case(
+        "fields that no run is found by",
+        """
+        - {id: hear, signal: payment, correlate: {invoice: x}}
+        """,
+        head="""
+        triggers:
+          - {event: payment.made, signal: {correlate: {invoce: '${ event.data.i }'}, name: payment}}
+        """,
+        found=[
+            "3:48 unknown-correlation: no `receive` step waits for the field 'invoce': this would never find a run | "
+            "did you mean 'invoice'?",
+        ],
+    ),
+    Case(
+        "fields although no run publishes any",
+        "- {id: hear, signal: payment}",
+        head="""
+        triggers:
+          - {event: payment.made, signal: {correlate: {invoice: x}, name: payment}}
+        """,
+        found=[
+            "3:48 unknown-correlation: no `receive` step waits for the field 'invoice': this would never find a run | "
+            "give the `receive` step the same `correlate`",
+        ],
+    ),
+    Case(
         "an event's priority",
         """
         - {id: tell, event: order.paid, data: {}, priority: 12}

@@ -1,5 +1,7 @@
 """Lowering: both shapes of flow become successors, defaults are filled in."""
 
+from datetime import timedelta
+
 import pytest
 
 from contracts.actions import ActionSpec
@@ -8,7 +10,7 @@ from workflows.language.canonical import sealed
 from workflows.language.lower.definition import lower
 from workflows.language.parse.definition import parse
 from workflows.language.source import read_source
-from workflows.language.triggers import Cancel, Definition, EventTrigger, ScheduleTrigger, Signal, Start
+from workflows.language.triggers import Cancel, Definition, EventTrigger, Hold, ScheduleTrigger, Signal, Start
 
 ACTIONS = {
     "quick": ActionSpec("quick", local=True, attempt_timeout=2.0),
@@ -386,3 +388,47 @@ steps: [{id: a, vars: {}}]
     assert plain == ScheduleTrigger("0 3 * * *")
     assert isinstance(full, ScheduleTrigger)
     assert (full.overlap, full.catch_up, full.jitter, full.paused) == ("allow_all", 3600.0, 300.0, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "lowered_as"),
+    [
+        ("", "dead-letter"),
+        ("if_missing: start", "start"),
+        ("if_missing: hold", Hold(timedelta(minutes=10))),
+        ("if_missing: {hold: 1h}", Hold(timedelta(hours=1))),
+        ("if_missing: {hold: 1500}", Hold(timedelta(seconds=1.5))),
+    ],
+)
+def test_signal_with_a_key_has_what_is_done_without_a_run(written: str, lowered_as: object) -> None:
+    """A signal that finds no run is dead-lettered, unless something else is said; held ones for ten minutes."""
+    text = (
+        f"triggers:\n  - event: a.b\n    signal: {{key: k, name: n}}\n    {written}\nsteps: [{{id: a, vars: {{}}}}]\n"
+    )
+    (trigger,) = lowered(text).triggers
+    assert isinstance(trigger, EventTrigger)
+    assert isinstance(trigger.does, Signal)
+    assert trigger.does.if_missing == lowered_as
+
+
+@pytest.mark.parametrize(
+    ("trigger", "held"),
+    [
+        ("signal: {correlate: {order: '${ event.data.o }'}, name: n}", Hold()),
+        ("correlate: {order: '${ event.data.o }'}, signal: {name: n}", Hold()),
+        ("signal: {correlate: {order: '${ event.data.o }'}, name: n}, if_missing: drop", "drop"),
+    ],
+)
+def test_signal_with_correlate_is_held_unless_something_else_is_said(trigger: str, held: object) -> None:
+    """`correlate` stands inside `signal` or beside it; nobody may wait yet, so the event is held."""
+    steps = "[{id: a, type: receive, signal: n, correlate: {order: x}}]"
+    text = f"triggers: [{{event: a.b, {trigger}}}]\nsteps: {steps}\n"
+    (read,) = lowered(text).triggers
+    assert isinstance(read, EventTrigger)
+    assert isinstance(read.does, Signal)
+    assert read.does.correlate is not None
+    assert (read.does.key, read.does.correlate.value, read.does.if_missing) == (
+        None,
+        {"order": "${ event.data.o }"},
+        held,
+    )

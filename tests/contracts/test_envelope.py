@@ -1,0 +1,69 @@
+"""The event: what the product reads of the metadata, and what travels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from contracts.envelope import Event
+from contracts.json import Json
+
+MOMENT = datetime(2030, 1, 31, 8, tzinfo=UTC)
+EVENT = Event("e-1", "order.placed", "1.0", MOMENT, "shop", {"total": 30})
+
+
+@pytest.mark.parametrize(("value", "expected"), [("A1", "A1"), ("", None), (7, None), (None, None)])
+def test_group_id_is_a_text_or_none(value: Json, expected: str | None) -> None:
+    """What is no text is no key."""
+    assert replace(EVENT, metadata={"group_id": value}).group_id == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [("c", "c"), ("", "e-1"), (7, "e-1")])
+def test_correlation_id_falls_back_to_the_events_own(value: Json, expected: str) -> None:
+    """Every event correlates with itself at least."""
+    assert replace(EVENT, metadata={"correlation_id": value}).correlation_id == expected
+
+
+@pytest.mark.parametrize(
+    ("replay", "identity", "again"),
+    [
+        ({"id": "r", "again": True}, "r", True),
+        ({"id": "r", "again": False}, "r", False),
+        ({"id": "r", "again": "yes"}, "r", False),
+        ({"id": "r"}, "r", False),
+        ({"again": True}, None, False),
+        ({"id": ""}, None, False),
+        ("r", None, False),
+        (None, None, False),
+    ],
+)
+def test_replay_is_read_from_the_metadata(replay: Json, identity: str | None, again: bool) -> None:
+    """Only a replay with an id is one, and only `true` means again."""
+    event = replace(EVENT, metadata={"replay": replay})
+    assert (event.is_replay, event.replay_id, event.replay_again) == (identity is not None, identity, again)
+
+
+def test_expires_at_is_written_only_where_it_is_set() -> None:
+    """An event without an end looks as it always did."""
+    assert "expires_at" not in EVENT.to_json()
+    assert "expires_at" not in EVENT.as_binding()
+    zone = timezone(timedelta(hours=2))
+    event = replace(EVENT, expires_at=datetime(2030, 1, 31, 12, tzinfo=zone))
+    assert event.to_json()["expires_at"] == event.as_binding()["expires_at"] == "2030-01-31T10:00:00Z"
+
+
+def test_is_expired_from_the_moment_on() -> None:
+    """The moment itself is too late; without one it never is."""
+    event = replace(EVENT, expires_at=MOMENT)
+    assert event.is_expired(MOMENT)
+    assert not event.is_expired(MOMENT - timedelta(microseconds=1))
+    assert not EVENT.is_expired(MOMENT)
+
+
+def test_trace_context_is_read_from_the_metadata() -> None:
+    """The context travels in the event, so that the log keeps it."""
+    event = replace(EVENT, metadata={"traceparent": "00-a", "tracestate": "x=1"})
+    assert (event.traceparent, event.tracestate) == ("00-a", "x=1")
+    assert (EVENT.traceparent, EVENT.tracestate) == (None, None)
