@@ -1,4 +1,4 @@
-"""A circuit breaker before Temporal: while it is away, one delivery at a time asks for it.
+"""A circuit breaker before a service: while it is away, one request at a time asks for it.
 
 There is no queue of its own: what waits here are deliveries in hand, unacknowledged, and the prefetch limit keeps
 the broker from sending more. That is the pause; nothing is handed back, so nothing loses its place and nothing
@@ -10,26 +10,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import structlog
 
 from bridge.backoff import delay_seconds
-from contracts.errors import ServiceUnreachableError
+from contracts.errors import SagaError, ServiceUnreachableError
 
 T = TypeVar("T")
+BreakerState = Literal["closed", "half-open", "open"]
 _log = structlog.get_logger("bridge")
 
 
 class Breaker:
-    """Closed while the service answers; open after it did not, until one probe succeeds."""
+    """Closed while the service answers; open after it did not, half open while a probe asks, until one succeeds."""
 
-    def __init__(self, longest: timedelta) -> None:
-        """Begin closed; `longest` limits the delay between probes."""
-        self._longest = longest
+    def __init__(
+        self, service: str, longest: timedelta, away: tuple[type[SagaError], ...] = (ServiceUnreachableError,)
+    ) -> None:
+        """Begin closed.
+
+        Args:
+            service: Its name, for people.
+            longest: Upper limit of the delay between probes.
+            away: The errors that say that it is away; any other answer says that it is there.
+        """
+        self._service, self._longest, self._away = service, longest, away
         self._failures = 0
         self._answers = 0
+        self._asking = False
         self._probing = asyncio.Lock()
+
+    @property
+    def state(self) -> BreakerState:
+        """How it stands now."""
+        if self._failures == 0:
+            return "closed"
+        return "half-open" if self._asking else "open"
 
     @property
     def is_open(self) -> bool:
@@ -42,14 +59,14 @@ class Breaker:
         Those that wait probe in turn, so that one request that the service cannot stomach does not hold up the others.
 
         Raises:
-            ServiceUnreachableError: The service fails this request, and answered others since its last try.
+            SagaError: The service is away for this request, and answered others since its last try.
             Exception: Whatever else `work` raises.
         """
         answers = None
         while True:
             try:
                 return await self._turn(work)
-            except ServiceUnreachableError:
+            except self._away:
                 if answers not in (None, self._answers):
                     raise
                 answers = self._answers
@@ -60,13 +77,20 @@ class Breaker:
         async with self._probing:
             if self._failures > 0:
                 await asyncio.sleep(delay_seconds(self._failures, self._longest))
-                return await self._try(work, probe=True)
+                return await self._probe(work)
         return await self._try(work)
+
+    async def _probe(self, work: Callable[[], Awaitable[T]]) -> T:
+        self._asking = True
+        try:
+            return await self._try(work, probe=True)
+        finally:
+            self._asking = False
 
     async def _try(self, work: Callable[[], Awaitable[T]], *, probe: bool = False) -> T:
         try:
             result = await work()
-        except ServiceUnreachableError as error:
+        except self._away as error:
             self._failed(error, probe=probe)
             raise
         except Exception:
@@ -75,13 +99,13 @@ class Breaker:
         self._answered()
         return result
 
-    def _failed(self, error: ServiceUnreachableError, *, probe: bool) -> None:
+    def _failed(self, error: SagaError, *, probe: bool) -> None:
         if not self.is_open:
-            _log.warning("service_lost", service=error.service, address=error.address, error=error.detail)
+            _log.warning("service_lost", service=self._service, error=error.detail)
         self._failures = self._failures + 1 if probe else max(self._failures, 1)
 
     def _answered(self) -> None:
         if self.is_open:
-            _log.info("service_found", tries=self._failures)
+            _log.info("service_found", service=self._service, tries=self._failures)
         self._answers += 1
         self._failures = 0

@@ -1,160 +1,182 @@
-"""The bridge as a whole: a supervisor that keeps one consuming session alive.
+"""The bridge as a whole: its parts, put together, opened in order and closed in reverse.
 
-A session is built from the top each time: connect, declare, consume. So a restarted broker, a deleted queue and a
-cut connection are one case. What cannot get better by trying (a queue with other properties) ends the bridge with a
-plain error, at start and later.
+Consuming is one of them; beside it are chores that work on what consuming leaves behind: messages that wait for their
+run, dead letters, events on their way out, the store's upkeep. All share two connections to the broker (one to consume,
+one to publish), one pool to the store and one breaker before each service.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
 
-import structlog
-from temporalio.client import Client
-
-from bridge.amqp.connection import connected
-from bridge.amqp.consumer import consume
-from bridge.amqp.topology import declare_queues
-from bridge.backoff import delay_seconds
+from bridge.amqp.consumer import Stations
+from bridge.amqp.publisher import Publisher
+from bridge.amqp.sharing import Broker, both
+from bridge.breaker import Breaker, BreakerState
+from bridge.chores import Chore, doing
+from bridge.depths import Depths, queues_of
 from bridge.dispatch import Dispatcher
-from bridge.errors import BrokerRefusedError, SessionLostError
+from bridge.figures import LatestFigures
 from bridge.handling import Handling
-from bridge.outcomes import Outcome
+from bridge.keeper import Keeper
+from bridge.letters import collect
+from bridge.membership import joined
+from bridge.metrics import Metrics
+from bridge.recording import Recording, recording
+from bridge.relay import Relay
 from bridge.settings import BridgeSettings
+from bridge.settling import Settling
+from bridge.sorter import Sorter
+from bridge.supervisor import Supervisor
+from bridge.surroundings import Surroundings, Watchers
 from bridge.tally import Tally
-from contracts.errors import SagaError, ServiceUnreachableError
-from workflows.language.library import Library
+from bridge.upkeep import Upkeep
+from contracts.errors import ServiceUnreachableError
+from contracts.json import Json
+from store.errors import ConnectionLostError
 
 _DEFAULT = BridgeSettings()
-_HEALTHY_SECONDS = 30.0
-_log = structlog.get_logger("bridge")
+_NOBODY = Watchers()
+_AWAY = (ServiceUnreachableError, ConnectionLostError)
 
 
 class Bridge:
     """A running bridge; made by `running_bridge`."""
 
-    def __init__(self, amqp_url: str, handling: Handling, tally: Tally) -> None:
-        """Begin to connect."""
-        self._url, self._handling, self._settings = amqp_url, handling, handling.settings
-        self._stop = asyncio.Event()
-        self._consuming = asyncio.Event()
-        self._tally = tally
-        self._supervising = asyncio.create_task(self._supervise())
+    def __init__(self, around: Surroundings, settings: BridgeSettings, watchers: Watchers) -> None:
+        self._around, self._settings, self._watchers = around, settings, watchers
+        self._temporal = Breaker("Temporal", settings.longest_delay)
+        self._postgresql = Breaker("PostgreSQL", settings.longest_delay, _AWAY)
+        self._tally = Tally(watchers.on_outcome, around.metrics)
+        self._supervisor: Supervisor | None = None
+        self._ends: list[asyncio.Future[Any]] = []
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """Outcomes so far by their word: dispatched, unrouted, dead-lettered."""
+        """Outcomes so far by their word."""
         return self._tally.counts
 
     @property
     def is_consuming(self) -> bool:
         """Whether a session is up now."""
-        return self._consuming.is_set()
+        return self._supervisor is not None and self._supervisor.consuming.is_set()
 
-    def stop(self) -> None:
-        """Let the bridge finish what it has in hand and end."""
-        self._stop.set()
+    @property
+    def breakers(self) -> Mapping[str, BreakerState]:
+        """How it stands with each service."""
+        broker: BreakerState = "half-open" if self._supervisor is None else self._supervisor.state
+        return {"rabbitmq": broker, "temporal": self._temporal.state, "postgresql": self._postgresql.state}
 
-    async def until_consuming(self) -> None:
-        """Wait until a session is up.
-
-        Raises:
-            SagaError: The bridge ended instead.
-        """
-        waiting = asyncio.create_task(self._consuming.wait())
-        try:
-            await asyncio.wait((waiting, self._supervising), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if self._supervising.done():
-            await self._supervising
+    def describe(self) -> Mapping[str, Json]:
+        """Return what this bridge tells others about itself."""
+        in_hand = 0 if self._supervisor is None else self._supervisor.in_hand
+        return {"breakers": dict(self.breakers), "in_hand": in_hand}
 
     async def ended(self) -> None:
-        """Wait until the bridge ends, by `stop` or by itself.
+        """Wait until the bridge ends.
 
         Raises:
             SagaError: Why it ended by itself.
         """
-        await asyncio.shield(self._supervising)
+        await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in self._ends:
+            if end.done():
+                end.result()
 
-    async def _supervise(self) -> None:
-        failures, opened = 0, False
-        clock = asyncio.get_running_loop().time
-        while not self._stop.is_set():
-            began = clock()
-            try:
-                await self._session()
-            except (ServiceUnreachableError, SessionLostError, BrokerRefusedError) as error:
-                opened = opened or self.is_consuming
-                if not opened:
-                    raise
-                failures = 1 if clock() - began > _HEALTHY_SECONDS else failures + 1
-                await self._pause(failures, error)
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run inside the block."""
+        async with AsyncExitStack() as parts:
+            database, settings = self._around.database, self._settings
+            broker = await parts.enter_async_context(both(self._around.amqp_url, "sagawright bridge"))
+            log = await parts.enter_async_context(recording(database, self._postgresql, settings.window))
+            membership = await parts.enter_async_context(joined(database, self.describe, settings.sign_of_life))
+            settling = Settling(log)
+            keeper = Keeper(self._around.client, database, self._postgresql, settling.delivered, settling.lost)
+            self._supervisor = Supervisor(broker, settings, self._stations(log, keeper), membership)
+            await parts.enter_async_context(self._supervised(self._supervisor))
+            self._show_on(self._around.metrics)
+            self._ends.append(
+                await parts.enter_async_context(doing(self._chores(broker, keeper), self._settings.patience))
+            )
+            yield
 
-    async def _session(self) -> None:
-        async with connected(self._url, "sagawright bridge") as connection:
-            await declare_queues(connection, self._settings)
-            await consume(connection, self._settings, self._handling.take, self._consuming.set, self._stop)
+    @asynccontextmanager
+    async def _supervised(self, supervisor: Supervisor) -> AsyncIterator[None]:
+        """Consume inside the block; what is in hand is finished before it ends."""
+        self._ends.append(asyncio.ensure_future(supervisor.run()))
+        try:
+            await self._until_consuming(supervisor)
+            yield
+        finally:
+            supervisor.stop()
+            await self._ends[0]
 
-    async def _pause(self, failures: int, error: SagaError) -> None:
-        self._consuming.clear()
-        _log.warning("session_lost", error=str(error), failures=failures)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay_seconds(failures, self._settings.longest_reconnect)):
-                await self._stop.wait()
+    async def _until_consuming(self, supervisor: Supervisor) -> None:
+        waiting: asyncio.Future[Any] = asyncio.ensure_future(supervisor.consuming.wait())
+        try:
+            await asyncio.wait([waiting, *self._ends], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if not supervisor.consuming.is_set():
+            await self.ended()
+
+    def _stations(self, log: Recording, keeper: Keeper) -> Stations:
+        around, settings, reached = self._around, self._settings, self._watchers.reached
+        dispatcher = Dispatcher(around.client, settings.task_queue, keeper)
+        handling = Handling(around, settings, log, dispatcher, self._temporal, self._tally.tell, reached)
+        sorter = Sorter(around.library, settings, self._tally.tell, reached)
+        return Stations(sorter.take, handling.take)
+
+    def _chores(self, broker: Broker, keeper: Keeper) -> Mapping[str, Chore]:
+        database, metrics = self._around.database, self._around.metrics
+        publisher = Publisher(
+            broker.publishing, topology=self._settings.topology, metrics=metrics, form=self._settings.event_form
+        )
+        depths, figures = Depths(broker.consuming, lambda: queues_of(self._settings.topology)), LatestFigures(database)
+        metrics.watch_queues(depths.read)
+        figures.show_on(metrics)
+        measuring: dict[str, Chore] = {"depths": depths.run, "figures": figures.run}
+        return (measuring if metrics.measures else {}) | {
+            "held events": keeper.run,
+            "dead letters": partial(collect, broker.consuming, database, told=metrics.dead_lettered),
+            "outbox": Relay(database, publisher, reached=self._watchers.reached).run,
+            "upkeep": Upkeep(database, self._settings, self._around.storage).run,
+        }
+
+    def _show_on(self, metrics: Metrics) -> None:
+        metrics.watch_breaker("temporal", lambda: self._temporal.state)
+        metrics.watch_breaker("postgresql", lambda: self._postgresql.state)
+        metrics.watch_breaker("rabbitmq", lambda: self.breakers["rabbitmq"])
+        metrics.watch_in_hand(lambda: 0 if self._supervisor is None else self._supervisor.in_hand)
 
 
 @asynccontextmanager
 async def running_bridge(
-    amqp_url: str,
-    client: Client,
-    library: Callable[[], Library],
-    settings: BridgeSettings = _DEFAULT,
-    *,
-    on_outcome: Callable[[Outcome], None] | None = None,
-    reached: Callable[[str], None] | None = None,
+    around: Surroundings, settings: BridgeSettings = _DEFAULT, watchers: Watchers = _NOBODY
 ) -> AsyncIterator[Bridge]:
     """Run a bridge inside the block; it consumes when the block begins, and finishes what it has in hand when it ends.
 
     Args:
-        amqp_url: The broker.
-        client: A connected client of Temporal's; the caller keeps it.
-        library: Gives the definitions whose triggers count now; asked for each event.
+        around: The services and definitions that it works with; the caller keeps them.
         settings: How to consume and dispatch.
-        on_outcome: Told the outcome of each delivery, after it was answered. Must not block.
-        reached: Told the name of each crash point: after-consume, after-start, after-dead-letter, before-acknowledge.
+        watchers: Who is told what happens.
 
     Raises:
-        ServiceUnreachableError: The broker is away at the start.
-        BrokerRefusedError: It does not let us in, or not do what is needed.
+        ServiceUnreachableError: The broker or PostgreSQL is away at the start.
+        BrokerRefusedError: The broker does not let us in, or not do what is needed.
         TopologyMismatchError: A queue or exchange has other properties. If that happens later, the block's end raises.
     """
-    tally = Tally(on_outcome)
-    dispatcher = Dispatcher(client, settings.task_queue)
-    bridge = Bridge(amqp_url, Handling(library, dispatcher, settings, tally.tell, reached or _pass), tally)
-    try:
-        await bridge.until_consuming()
+    bridge = Bridge(around, settings, watchers)
+    async with bridge.running():
         yield bridge
-    finally:
-        bridge.stop()
-        await bridge.ended()
 
 
-async def run_bridge(
-    amqp_url: str,
-    client: Client,
-    library: Callable[[], Library],
-    settings: BridgeSettings = _DEFAULT,
-    *,
-    on_outcome: Callable[[Outcome], None] | None = None,
-    reached: Callable[[str], None] | None = None,
-) -> None:
+async def run_bridge(around: Surroundings, settings: BridgeSettings = _DEFAULT, watchers: Watchers = _NOBODY) -> None:
     """Run a bridge until this task is cancelled; arguments and errors as for `running_bridge`."""
-    async with running_bridge(amqp_url, client, library, settings, on_outcome=on_outcome, reached=reached) as bridge:
+    async with running_bridge(around, settings, watchers) as bridge:
         await bridge.ended()
-
-
-def _pass(_: str) -> None:
-    """Nobody waits at this crash point."""

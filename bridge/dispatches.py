@@ -1,7 +1,8 @@
 """What an event asks Temporal for: the closed set of requests that routing makes and dispatching carries out.
 
 Each carries a request id that depends only on the event and the trigger, so that a request repeated after a crash,
-by another bridge or by a producer that sent the event twice is the same request to Temporal.
+by another bridge or by a producer that sent the event twice is the same request to Temporal. What waits for a run
+that is not there yet waits by its `target`: requests with one target are carried out in the order in which they came.
 """
 
 from __future__ import annotations
@@ -11,11 +12,19 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 from contracts.json import Json
-from workflows.language.triggers import Definition, IfRunning
+from workflows.language.triggers import Definition, Hold, IfRunning
 
-IfAbsent = Literal["drop", "dead-letter"]
+IfAbsent: TypeAlias = Literal["drop", "dead-letter"] | Hold
 
 _NAMESPACE: Final = uuid.UUID("3a0c6a53-7d1c-5d5e-9a38-6f1a4d2f8f2b")
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a trigger, by its definition and its place there, from 0."""
+
+    definition: str
+    trigger: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,11 @@ class StartDispatch:
     if_running: IfRunning
     request_id: str
 
+    @property
+    def target(self) -> str:
+        """What it is for: the workflow id."""
+        return self.workflow_id
+
 
 @dataclass(frozen=True, slots=True)
 class SignalDispatch:
@@ -39,7 +53,30 @@ class SignalDispatch:
     data: Json
     if_missing: IfAbsent
     request_id: str
+    asker: Asker
     start: StartDispatch | None = None
+
+    @property
+    def target(self) -> str:
+        """What it is for: the workflow id."""
+        return self.workflow_id
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelateDispatch:
+    """Signal each run of the asking definition that waits for all of `entries`, such as `invoice=4711`."""
+
+    entries: tuple[str, ...]
+    name: str
+    data: Json
+    if_missing: IfAbsent
+    request_id: str
+    asker: Asker
+
+    @property
+    def target(self) -> str:
+        """What it is for, such as `order?invoice=4711`; never a workflow id of a run by key, which has a `/` first."""
+        return f"{self.asker.definition}?{'&'.join(self.entries)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +87,21 @@ class CancelDispatch:
     reason: str
     if_missing: IfAbsent
     request_id: str
+    asker: Asker
+
+    @property
+    def target(self) -> str:
+        """What it is for: the workflow id."""
+        return self.workflow_id
 
 
-Dispatch: TypeAlias = StartDispatch | SignalDispatch | CancelDispatch
+Message: TypeAlias = SignalDispatch | CorrelateDispatch | CancelDispatch
+"""What needs a run that is there."""
+
+Dispatch: TypeAlias = StartDispatch | Message
 
 
-def request_id(event_id: str, definition: str, trigger: int, purpose: str) -> str:
+def request_id(event_id: str, definition: str, trigger: int, purpose: str, salt: str = "") -> str:
     """Return the id of one request: the same for every delivery of the event.
 
     Args:
@@ -63,5 +109,8 @@ def request_id(event_id: str, definition: str, trigger: int, purpose: str) -> st
         definition: Id of the definition.
         trigger: Place of the trigger in the definition, from 0.
         purpose: `start`, `signal` or `cancel`.
+        salt: Something that makes the request another one although the event is the same, such as the id of a replay
+            that is to do everything again.
     """
-    return str(uuid.uuid5(_NAMESPACE, "\n".join((event_id, definition, str(trigger), purpose))))
+    parts = (event_id, definition, str(trigger), purpose) + ((salt,) if salt else ())
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))

@@ -52,7 +52,7 @@ class BrokerTooOldError(PermanentError):
 
 
 class TopologyMismatchError(PermanentError):
-    """An exchange or queue exists with other properties; delete it once it is empty, or give ours another name."""
+    """A queue or exchange is otherwise on the broker; `saga topology diff` says which: empty and delete it."""
 
     code = "topology-mismatch"
 

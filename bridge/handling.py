@@ -1,124 +1,117 @@
-"""From a delivery to its outcome: decode, route, dispatch.
+"""The station at a partition: from a delivery to its outcome.
 
-Decoding and routing come before the first await, so that deliveries enter their lanes in the order in which they
-came. Dispatches that Temporal has accepted are remembered while a delivery is tried again, so that a retry does
-only what is left.
+Read, record, judge, dispatch, mark, acknowledge. Whatever decides about order comes before the first await, so that
+deliveries enter their lanes in the order in which they came.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
-from bridge.amqp.acknowledge import answer, now_or_refused, outcome_of
-from bridge.amqp.deadletters import DeadLetters
+from bridge.amqp.acknowledge import Reached, acknowledge, now_or_refused, put_on, result_of
 from bridge.amqp.delivery import Delivery
+from bridge.amqp.outlets import Outlets
 from bridge.breaker import Breaker
 from bridge.dispatch import Dispatcher
-from bridge.dispatches import Dispatch
-from bridge.envelope import decode
-from bridge.errors import GaveUpError, TriggerFailedError
+from bridge.judging import judge
 from bridge.lanes import Lanes
-from bridge.outcomes import Dispatched, Effect, Outcome, Refused, Result, Unrouted
-from bridge.route import Routing, route
+from bridge.outcomes import Delayed, Outcome, Refused, Result
+from bridge.passage import Passage
+from bridge.reading import Reading, read
+from bridge.recording import Recording
 from bridge.settings import BridgeSettings
-from contracts.envelope import Event
-from contracts.errors import PermanentError
-from workflows.language.library import Library
-
-Reached = Callable[[str], None]
+from bridge.slots import Slots
+from bridge.surroundings import Surroundings
+from bridge.tracing import consuming
 
 
 @dataclass
 class Handling:
-    """What all deliveries share: the way to Temporal, the lanes, the breaker.
+    """What all deliveries share: the log, the way to Temporal, lanes, slots, breaker.
 
-    `reached` is told the name of each crash point; `told` each outcome, after its delivery was answered.
+    Attributes:
+        around: Definitions, schemas, metrics.
+        settings: How to handle.
+        recording: The event log.
+        dispatcher: The way to Temporal.
+        temporal: The breaker before it.
+        told: Told each outcome, after its delivery was answered.
+        reached: Told the name of each crash point.
     """
 
-    library: Callable[[], Library]
-    dispatcher: Dispatcher
+    around: Surroundings
     settings: BridgeSettings
+    recording: Recording
+    dispatcher: Dispatcher
+    temporal: Breaker
     told: Callable[[Outcome], None]
     reached: Reached
     lanes: Lanes = field(default_factory=Lanes)
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
-        self._breaker = Breaker(self.settings.longest_delay)
-        self._in_flight = asyncio.Semaphore(self.settings.concurrency)
+        weights = {each.name: each.weight for each in self.settings.topology.classes}
+        self._slots = Slots(self.settings.concurrency, weights)
 
-    async def take(self, delivery: Delivery, dead_letters: DeadLetters) -> None:
-        """Handle one delivery to its end; raises what `answer` raises."""
+    async def take(self, delivery: Delivery, outlets: Outlets) -> None:
+        """Handle one delivery to its end.
+
+        Raises:
+            SessionLostError: The connection is lost; the broker will deliver again.
+            PublishUnconfirmedError: A copy was not stored; likewise.
+            UnroutableEventError: A queue is gone; likewise, once the topology was declared again.
+        """
         self.reached("after-consume")
-        outcome = await self._outcome(delivery)
-        await answer(delivery, outcome, dead_letters, self.reached)
+        metrics = self.around.metrics
+        reading = now_or_refused(lambda: self._read(delivery))
+        if isinstance(reading, Refused):
+            outcome = Outcome(None, None, delivery.routing_key, 1, reading)
+            metrics.consumed(None)
+            await put_on(delivery, outcome, None, outlets, self.reached)
+        else:
+            metrics.consumed(reading.event.type)
+            outcome = await self._handle(reading, delivery, outlets)
+        await acknowledge(delivery, self.reached)
         self.told(outcome)
 
-    async def _outcome(self, delivery: Delivery) -> Outcome:
-        event = now_or_refused(lambda: decode(delivery.body, delivery.properties))
-        if isinstance(event, Refused):
-            return Outcome(None, None, delivery.routing_key, 1, event)
-        result, attempts = await self._result(event, delivery)
-        return Outcome(event.id, event.type, delivery.routing_key, attempts, result)
+    def _read(self, delivery: Delivery) -> Reading:
+        return read(delivery, self.around.library(), self.around.check, self.settings)
 
-    async def _result(self, event: Event, delivery: Delivery) -> tuple[Result, int]:
-        routing = now_or_refused(lambda: self._route(event, delivery))
-        if isinstance(routing, Refused):
-            return routing, 1
-        if routing.is_unrouted:
-            return Unrouted(), 1
-        pending = _Pending(event, routing, delivery.priority)
-        async with self.lanes.through(routing.workflow_ids):
-            return await outcome_of(
-                lambda: self._dispatch(pending), self.settings.attempts, self.settings.longest_delay
-            )
+    async def _handle(self, reading: Reading, delivery: Delivery, outlets: Outlets) -> Outcome:
+        passage = Passage(reading, delivery)
+        # The log is written before the next with this key has its turn, so that it sees all that came before it, and
+        # after a crash only the latest of a key can be unmarked: the one that Temporal recognises for sure.
+        async with self.lanes.through([reading.place.key, *reading.routing.targets]):
+            with consuming(reading.event):
+                result = await result_of(lambda: self._result(passage), delivery.attempts, self.settings.attempts)
+            outcome = passage.outcome(result)
+            await self._settle(passage, outcome, outlets)
+        return outcome
 
-    def _route(self, event: Event, delivery: Delivery) -> Routing:
-        if delivery.earlier > self.settings.deliveries:
-            raise GaveUpError(f"It was delivered {delivery.earlier} times, and whoever had it in hand never answered.")
-        return route(event, self.library())
+    async def _result(self, passage: Passage) -> Result:
+        passage.verdict = await self.recording.record(passage.arrival())
+        self.reached("after-record")
+        early = judge(passage.event, passage.verdict, passage.delivery.expires_at, datetime.now(UTC))
+        if early is not None:
+            return early
+        if passage.reading.error is not None:
+            raise passage.reading.error
+        async with self._slots.one(passage.reading.place.priority_class):
+            for dispatch in passage.reading.routing.dispatches:
+                await passage.carry_out(dispatch, self.dispatcher, self.temporal)
+                self.reached("after-start")
+        if passage.effects:
+            self.around.metrics.dispatched_after(datetime.now(UTC) - passage.event.time)
+        return passage.result()
 
-    async def _dispatch(self, pending: _Pending) -> Result:
-        for dispatch in pending.left():
-            try:
-                effect = await self._breaker.protect(lambda: self._send(dispatch, pending))  # noqa: B023 - awaited here
-            except PermanentError as error:
-                pending.failed[dispatch.request_id] = error
-            else:
-                pending.effects[dispatch.request_id] = effect
-        return pending.result()
-
-    async def _send(self, dispatch: Dispatch, pending: _Pending) -> Effect:
-        async with self._in_flight:
-            effect = await self.dispatcher.dispatch(dispatch, pending.event, pending.priority)
-        self.reached("after-start")
-        return effect
-
-
-@dataclass
-class _Pending:
-    """An event on its way, and how far it is."""
-
-    event: Event
-    routing: Routing
-    priority: int | None
-    effects: dict[str, Effect] = field(default_factory=dict)
-    failed: dict[str, PermanentError] = field(default_factory=dict)
-
-    def left(self) -> list[Dispatch]:
-        return [
-            dispatch
-            for dispatch in self.routing.dispatches
-            if dispatch.request_id not in self.effects and dispatch.request_id not in self.failed
-        ]
-
-    def result(self) -> Result:
-        effects = tuple(self.effects.values())
-        reasons = [str(error) for error in self.failed.values()]
-        reasons += [str(TriggerFailedError(refusal)) for refusal in self.routing.refusals]
-        if not reasons:
-            return Dispatched(effects)
-        code = next((error.code for error in self.failed.values()), TriggerFailedError.code)
-        return Refused(code, " ".join(reasons), effects)
+    async def _settle(self, passage: Passage, outcome: Outcome, outlets: Outlets) -> None:
+        """Write down what became of an event, where it has to be before the message is acknowledged."""
+        if isinstance(outcome.result, Delayed):
+            await self.recording.delay(passage.arrival(), outcome.result.level, passage.effects_in_json())
+        await put_on(passage.delivery, outcome, passage.event, outlets, self.reached)
+        if mark := passage.mark(outcome):
+            await self.recording.mark(mark, passage.arrival())
+            await self.dispatcher.settled(passage.signalled())
+            self.reached("after-mark")

@@ -6,10 +6,12 @@ It never holds the event's data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from datetime import datetime
+from typing import Final, Literal, TypeAlias
 
-EffectKind = Literal["started", "already-started", "signalled", "cancelled", "dropped"]
+EffectKind = Literal["started", "already-started", "signalled", "cancelled", "dropped", "held"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +19,22 @@ class Effect:
     """What one trigger did.
 
     `already-started`: the same event started the run before, or another run with this key is running and the trigger
-    says to ignore that. `dropped`: there was no run, and the trigger says to ignore that.
+    says to ignore that. `dropped`: there was no run, and the trigger says to ignore that. `held`: there was no run,
+    and the keeper goes on trying until `held_until` (None: an earlier delivery of the event was held).
+
+    `workflow_id` is the run's; where several runs were signalled by correlation, or none yet, it is the dispatch's
+    target, such as `order?invoice=4711`.
     """
 
     kind: EffectKind
     workflow_id: str
     run_id: str | None = None
+    held_until: datetime | None = None
+
+
+def signalled(target: str, workflow_ids: Sequence[str]) -> Effect:
+    """Return the effect of a signal that went to these runs: the run's where it is one, else under the target."""
+    return Effect("signalled", workflow_ids[0] if len(workflow_ids) == 1 else target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,36 @@ class Refused:
     effects: tuple[Effect, ...] = ()
 
 
-Result: TypeAlias = Dispatched | Unrouted | Refused
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """The same event was handled before, within the window of deduplication."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Its time was over before it was handled; nothing was done for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """It failed for an unclear reason, or is behind one with its key that did, and comes back after a delay.
+
+    Attributes:
+        level: Which delay, counted from 0; see `bridge/topology/names.py`.
+        failed: Whether it was tried itself; else it only waits for the one before it.
+        reason: What happened.
+    """
+
+    level: int
+    failed: bool
+    reason: str
+
+
+Result: TypeAlias = Dispatched | Unrouted | Refused | Duplicate | Expired | Delayed
+
+
+Word = Literal["dispatched", "held", "unrouted", "dead-lettered", "conflict", "duplicate", "expired", "delayed"]
+CONFLICT: Final = "event-conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +101,18 @@ class Outcome:
     result: Result
 
     @property
-    def word(self) -> Literal["dispatched", "unrouted", "dead-lettered"]:
-        """One word for people and counters."""
+    def word(self) -> Word:
+        """One word for people, the log and counters."""
         match self.result:
-            case Dispatched():
-                return "dispatched"
+            case Dispatched(effects=effects):
+                return "held" if any(effect.kind == "held" for effect in effects) else "dispatched"
             case Unrouted():
                 return "unrouted"
-            case Refused():
-                return "dead-lettered"
+            case Refused(code=code):
+                return "conflict" if code == CONFLICT else "dead-lettered"
+            case Duplicate():
+                return "duplicate"
+            case Expired():
+                return "expired"
+            case Delayed():
+                return "delayed"

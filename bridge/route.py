@@ -7,11 +7,14 @@ dead-lettered with its reason after they were carried out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.dispatches import (
+    Asker,
     CancelDispatch,
+    CorrelateDispatch,
     Dispatch,
     IfAbsent,
     SignalDispatch,
@@ -22,12 +25,14 @@ from contracts.envelope import Event
 from contracts.json import Json
 from contracts.names import workflow_id
 from contracts.topics import topic_matches
+from workflows.language.correlation import correlation_entries
 from workflows.language.expressions.model import ExpressionFailure
 from workflows.language.expressions.template import Template
 from workflows.language.library import Library
 from workflows.language.triggers import Cancel, Definition, EventTrigger, IfMissing, Signal, Start
 
 _MAX_ID_BYTES = 1000
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,39 @@ class Routing:
 
     @property
     def workflow_ids(self) -> tuple[str, ...]:
-        """The runs that are concerned, each once."""
-        return tuple(dict.fromkeys(dispatch.workflow_id for dispatch in self.dispatches))
+        """The runs that are named, each once; those that an event is correlated with are not known yet."""
+        named = (dispatch for dispatch in self.dispatches if not isinstance(dispatch, CorrelateDispatch))
+        return tuple(dict.fromkeys(dispatch.workflow_id for dispatch in named))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """What must be handled one event at a time: the runs that are named and the correlations, each once."""
+        return tuple(dict.fromkeys(dispatch.target for dispatch in self.dispatches))
+
+    @property
+    def first_key(self) -> str | None:
+        """By what the event is kept in order with others: the first run that it names by a key, else the correlation.
+
+        None where every run that it starts is its own.
+        """
+        keyed = [one for one in self.dispatches if not isinstance(one, StartDispatch) or one.key is not None]
+        named = (one for one in keyed if not isinstance(one, CorrelateDispatch))
+        first = next(named, None) or next(iter(keyed), None)
+        return first.target if first is not None else None
 
 
-def route(event: Event, library: Library) -> Routing:
-    """Return what `event` asks for."""
+def route(event: Event, library: Library, salt: str = "") -> Routing:
+    """Return what `event` asks for.
+
+    Args:
+        event: The event.
+        library: What is loaded.
+        salt: Makes the requests other ones than those of the event's earlier deliveries: the id of a replay that is
+            to do everything again. Left out, a repeated event makes the same requests.
+    """
     dispatches: list[Dispatch] = []
     refusals: list[str] = []
-    for wanted in _candidates(event, library):
+    for wanted in _candidates(event, library, salt):
         try:
             if wanted.applies():
                 dispatches.append(wanted.dispatch())
@@ -61,11 +90,11 @@ def route(event: Event, library: Library) -> Routing:
     return Routing(tuple(dispatches), tuple(refusals))
 
 
-def _candidates(event: Event, library: Library) -> Iterator[_Candidate]:
+def _candidates(event: Event, library: Library, salt: str) -> Iterator[_Candidate]:
     for definition in library.current():
         for index, trigger in enumerate(definition.triggers):
             if isinstance(trigger, EventTrigger) and topic_matches(trigger.event, event.type):
-                yield _Candidate(event, definition, index, trigger)
+                yield _Candidate(event, definition, index, trigger, salt)
 
 
 class _UnfitError(Exception):
@@ -96,6 +125,7 @@ class _Candidate:
     definition: Definition
     index: int
     trigger: EventTrigger
+    salt: str
 
     def __str__(self) -> str:
         place = self.definition.file or f"{self.definition.id} {self.definition.version}"
@@ -128,7 +158,9 @@ class _Candidate:
             request_id=self._request_id("start"),
         )
 
-    def _signal(self, signal: Signal) -> SignalDispatch:
+    def _signal(self, signal: Signal) -> SignalDispatch | CorrelateDispatch:
+        if signal.key is None:
+            return self._correlated(signal)
         key = self._key(signal.key)
         return SignalDispatch(
             workflow_id=self._workflow_id(key),
@@ -136,7 +168,18 @@ class _Candidate:
             data=self._value(signal.data),
             if_missing=_if_absent(signal.if_missing),
             request_id=self._request_id("signal"),
+            asker=self._asker,
             start=self._start(self._start_trigger(), key) if signal.if_missing == "start" else None,
+        )
+
+    def _correlated(self, signal: Signal) -> CorrelateDispatch:
+        return CorrelateDispatch(
+            entries=self._entries(signal.correlate),
+            name=signal.name,
+            data=self._value(signal.data),
+            if_missing=_if_absent(signal.if_missing),
+            request_id=self._request_id("signal"),
+            asker=self._asker,
         )
 
     def _cancel(self, cancel: Cancel) -> CancelDispatch:
@@ -145,7 +188,21 @@ class _Candidate:
             reason=f"Event {self.event.type} ({self.event.id})",
             if_missing=_if_absent(cancel.if_missing),
             request_id=self._request_id("cancel"),
+            asker=self._asker,
         )
+
+    @property
+    def _asker(self) -> Asker:
+        return Asker(self.definition.id, self.index)
+
+    def _entries(self, correlate: Template | None) -> tuple[str, ...]:
+        values = self._value(correlate)
+        if not isinstance(values, dict) or not values:
+            raise _UnfitError("`correlate` must give a map of field to value.")
+        for field, value in values.items():
+            if value is None or value == "" or isinstance(value, dict | list):
+                raise _UnfitError(f"`correlate.{field}` must give a text that is not empty, a number, true or false.")
+        return tuple(correlation_entries(values))
 
     def _start_trigger(self) -> Start:
         """The definition's own start trigger says what the input is; without one it is the event's data."""
@@ -170,13 +227,15 @@ class _Candidate:
 
     def _workflow_id(self, key: str) -> str:
         identity = workflow_id(self.definition.id, key)
+        if _NO_TEXT.search(identity):
+            raise _UnfitError("`key` holds a character that no id can have (NUL, or half of a pair).")
         if len(identity.encode()) > _MAX_ID_BYTES:
             raise _UnfitError(f"`key` is too long: a workflow id has at most {_MAX_ID_BYTES} bytes.")
         return identity
 
     def _request_id(self, purpose: str) -> str:
-        return request_id(self.event.id, self.definition.id, self.index, purpose)
+        return request_id(self.event.id, self.definition.id, self.index, purpose, self.salt)
 
 
 def _if_absent(choice: IfMissing) -> IfAbsent:
-    return "drop" if choice == "drop" else "dead-letter"
+    return "dead-letter" if choice == "start" else choice

@@ -1,30 +1,30 @@
 """The one place that decides how a delivery is answered.
 
 Nothing is answered before it has an outcome, and nothing is ever handed back: a service that is away is waited for
-with the delivery in hand (`bridge/breaker.py`), and what fails for an unclear reason is tried again here, a bounded
-number of times, with growing delays. So there are two answers only. Dispatched or unrouted: acknowledge. Refused:
-store the dead letter, see it confirmed, then acknowledge. A crash at any point between leads to a redelivery, which
-Temporal recognises by its request ids.
+with the delivery in hand (`bridge/breaker.py`). So there is one answer, the acknowledgement, and what may have to
+come before it: what is refused is stored as a dead letter, what failed for an unclear reason goes to a delay queue,
+and what was done is marked in the event log. A crash at any point between leads to a redelivery, which the log, and
+Temporal by its request ids, recognise.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 
 from bridge.amqp.connection import LOST
-from bridge.amqp.deadletters import DeadLetters
 from bridge.amqp.delivery import Delivery
-from bridge.backoff import delay_seconds
+from bridge.amqp.outlets import Outlets
 from bridge.errors import GaveUpError, SessionLostError
-from bridge.outcomes import Dispatched, Outcome, Refused, Result, Unrouted
-from contracts.errors import PermanentError, TemporaryError
+from bridge.outcomes import Delayed, Outcome, Refused, Result
+from bridge.topology.names import RETRY_DELAYS
+from contracts.envelope import Event
+from contracts.errors import PermanentError
 
 T = TypeVar("T")
+Reached = Callable[[str], None]
 _log = structlog.get_logger("bridge")
 
 
@@ -36,24 +36,22 @@ def now_or_refused(work: Callable[[], T]) -> T | Refused:
         return refusal(error, attempts=1)
 
 
-async def outcome_of(work: Callable[[], Awaitable[Result]], limit: int, longest: timedelta) -> tuple[Result, int]:
-    """Carry out `work`, again where that may help, until it has a result; return it with the number of attempts.
+async def result_of(work: Callable[[], Awaitable[Result]], attempts: int, limit: int) -> Result:
+    """Carry out `work`; what fails for an unclear reason is to come back later, but not for ever.
 
     Args:
         work: Idempotent.
+        attempts: How often it was tried before.
         limit: Attempts at most.
-        longest: Upper limit of the delay between attempts.
     """
-    attempt = 1
-    while True:
-        try:
-            return await work(), attempt
-        except Exception as error:
-            if isinstance(error, PermanentError) or attempt >= limit:
-                return refusal(error, attempt), attempt
-            _log.warning("event_failed", attempt=attempt, error=str(error), kind=type(error).__name__)
-            await asyncio.sleep(_delay_seconds(error, attempt, longest))
-        attempt += 1
+    try:
+        return await work()
+    except Exception as error:
+        if isinstance(error, PermanentError) or attempts + 1 >= limit:
+            return refusal(error, attempts + 1)
+        kind = type(error).__name__
+        _log.warning("event_failed", attempt=attempts + 1, error=str(error), kind=kind)
+        return Delayed(min(attempts, len(RETRY_DELAYS) - 1), failed=True, reason=f"{kind}: {error}")
 
 
 def refusal(error: Exception, attempts: int) -> Refused:
@@ -64,28 +62,25 @@ def refusal(error: Exception, attempts: int) -> Refused:
     return Refused(gave_up.code, str(gave_up))
 
 
-def _delay_seconds(error: Exception, attempt: int, longest: timedelta) -> float:
-    if isinstance(error, TemporaryError) and error.delay is not None:
-        return min(error.delay, longest).total_seconds()
-    return delay_seconds(attempt, longest)
+async def put_on(delivery: Delivery, outcome: Outcome, event: Event | None, outlets: Outlets, reached: Reached) -> None:
+    """Publish the copy that this outcome asks for, if any; errors as for `answer`."""
+    match outcome.result:
+        case Refused() as refused:
+            await outlets.bury(delivery, refused, outcome.attempts, event)
+            reached("after-dead-letter")
+        case Delayed() as delayed:
+            await outlets.delay(delivery, delayed)
+            reached("after-delay")
+        case _:
+            pass
 
 
-async def answer(
-    delivery: Delivery, outcome: Outcome, dead_letters: DeadLetters, reached: Callable[[str], None]
-) -> None:
-    """Answer the broker for a delivery that has an outcome.
+async def acknowledge(delivery: Delivery, reached: Reached) -> None:
+    """Answer the broker for a delivery with which all is done.
 
     Raises:
         SessionLostError: The connection is lost; the broker will deliver again.
-        PublishUnconfirmedError: The dead letter was not stored; likewise.
-        UnroutableEventError: The dead-letter queue is gone; likewise, once the topology was declared again.
     """
-    match outcome.result:
-        case Dispatched() | Unrouted():
-            pass
-        case Refused() as refused:
-            await dead_letters.put(delivery, refused, outcome.attempts)
-            reached("after-dead-letter")
     reached("before-acknowledge")
     try:
         await delivery.message.ack()

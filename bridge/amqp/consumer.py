@@ -1,118 +1,187 @@
-"""One session of consuming: from the first delivery until we stop or are cut off.
+"""One session of consuming: in line for every queue, until we stop or are cut off.
 
-Deliveries come by callback, because aio-pika's iterator ends in silence when the broker is away for a minute, and
-each becomes a task of ours, because an exception in a callback is only logged. A session ends in three ways that
-all look the same to the supervisor: the connection or channel closed, the broker cancelled the consumer (its queue
-was deleted), or a delivery could not be answered. What is in hand then is dropped: it is unacknowledged, so it
-comes again.
+A session ends in ways that all look the same to the supervisor: the connection or a channel closed, the broker
+cancelled a consumer (its queue was deleted), or a delivery could not be answered. What is in hand then is dropped: it
+is unacknowledged, so it comes again. While a session lasts, it keeps this bridge's share: when bridges come or go, it
+goes to the end of the line for each queue that is another's.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from typing import Any
 
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-
-from bridge.amqp.connection import LOST
-from bridge.amqp.deadletters import DeadLetters
+from bridge.amqp.connection import LOST, losing
 from bridge.amqp.delivery import Delivery
-from bridge.amqp.topology import EXCHANGE_DEAD_LETTERS, dead_letter_key
+from bridge.amqp.line import Line
+from bridge.amqp.outlets import Outlets, open_outlets
+from bridge.amqp.sharing import Broker, SharedConnection
+from bridge.amqp.shortway import open_short_way
 from bridge.errors import SessionLostError
+from bridge.membership import Membership, share
 from bridge.settings import BridgeSettings
+from bridge.topology.names import INBOX, partition_queue
 
-Take = Callable[[Delivery, DeadLetters], Awaitable[None]]
+Take = Callable[[Delivery, Outlets], Awaitable[None]]
+_AT_START_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Stations:
+    """Who handles what: at the inbox, and at the partitions."""
+
+    inbox: Take
+    partition: Take
 
 
 async def consume(
-    connection: AbstractConnection,
+    broker: Broker,
     settings: BridgeSettings,
-    take: Take,
+    stations: Stations,
+    membership: Membership,
+    in_hand: set[asyncio.Future[None]],
     consuming: Callable[[], None],
     stop: asyncio.Event,
 ) -> None:
-    """Give deliveries to `take` until `stop` is set, then finish what is in hand.
+    """Consume until `stop` is set, then finish what is in hand.
 
     Args:
-        connection: Where everything is declared; closed by the caller.
-        settings: Queue, prefetch and patience.
-        take: Handles and answers one delivery; entered in the order in which they came.
-        consuming: Called once the consumer is registered.
+        broker: The connections; everything is declared there.
+        settings: Partitions, prefetch and patience.
+        stations: Handle and answer deliveries.
+        membership: The bridges that share the queues.
+        in_hand: Where the tasks of deliveries in hand are noted, for whoever counts them.
+        consuming: Called once all consumers are registered.
         stop: Set it to end the session.
 
     Raises:
         SessionLostError: The session ended by itself.
     """
     try:
-        channel = await connection.channel(publisher_confirms=False)
-        confirming = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        dead_letters = await _dead_letters(confirming, settings)
-        session = _Session(take, dead_letters)
-        await session.watch(connection, channel, confirming)
-        await channel.set_qos(prefetch_count=settings.prefetch)
-        queue = await channel.get_queue(settings.queue, ensure=False)
-        await session.run(queue, consuming, stop, settings.patience.total_seconds())
+        async with broker.publishing.holding(confirms=True) as confirming:
+            with losing():
+                outlets = await open_outlets(confirming, settings.topology, settings.publish_timeout)
+            session = _Session(broker.consuming, settings, stations, outlets, in_hand)
+            confirming.close_callbacks.add(lambda _, error: session.lose(f"a channel closed: {error}"))
+            await session.run(membership, consuming, stop)
     except LOST as error:
         raise SessionLostError(str(error)) from error
 
 
-async def _dead_letters(channel: AbstractChannel, settings: BridgeSettings) -> DeadLetters:
-    exchange = await channel.get_exchange(EXCHANGE_DEAD_LETTERS, ensure=False)
-    return DeadLetters(exchange, dead_letter_key(settings.queue), settings.publish_timeout)
-
-
 class _Session:
-    """The tasks in hand, and the reason why they are lost, once they are."""
+    """The lines, and the reason why they are lost, once they are."""
 
-    def __init__(self, take: Take, dead_letters: DeadLetters) -> None:
-        self._take, self._dead_letters = take, dead_letters
-        self._in_hand: set[asyncio.Future[None]] = set()
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    async def watch(self, connection: AbstractConnection, *channels: AbstractChannel) -> None:
-        """Notice every way of being cut off."""
-        connection.close_callbacks.add(lambda _, error: self._lose(f"the connection closed: {error}"))
-        for channel in channels:
-            channel.close_callbacks.add(lambda _, error: self._lose(f"a channel closed: {error}"))
-            underlay = await channel.get_underlay_channel()
-            underlay.on_consumer_cancel_callbacks.add(lambda _: self._lose("the queue was deleted"))
-
-    async def run(
-        self, queue: AbstractQueue, consuming: Callable[[], None], stop: asyncio.Event, patience_seconds: float
+    def __init__(
+        self,
+        shared: SharedConnection,
+        settings: BridgeSettings,
+        stations: Stations,
+        outlets: Outlets,
+        in_hand: set[asyncio.Future[None]],
     ) -> None:
-        tag = await queue.consume(self._begin)
-        consuming()
-        stopping = asyncio.ensure_future(stop.wait())
-        try:
-            await asyncio.wait((stopping, self._lost), return_when=asyncio.FIRST_COMPLETED)
-            if self._lost.done():
-                raise SessionLostError(f"RabbitMQ: {self._lost.result()}")
-            await queue.cancel(tag)
-            await self._finish(patience_seconds)
-        finally:
-            stopping.cancel()
-            await self._drop()
+        self._shared, self._settings, self._outlets = shared, settings, outlets
+        self._way: asyncio.Future[None] | None = None
+        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._lines = [
+            Line(shared, queue, prefetch, _bound(take, outlets), self.lose, in_hand)
+            for queue, prefetch, take in _queues(settings, stations)
+        ]
 
-    async def _begin(self, message: AbstractIncomingMessage) -> None:
-        task = asyncio.ensure_future(self._take(Delivery.of(message), self._dead_letters))
-        self._in_hand.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Future[None]) -> None:
-        self._in_hand.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._lose(f"a delivery could not be answered: {error}")
-
-    def _lose(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """End the session."""
         if not self._lost.done():
             self._lost.set_result(reason)
 
-    async def _finish(self, patience_seconds: float) -> None:
-        if self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=patience_seconds)
+    async def run(self, membership: Membership, consuming: Callable[[], None], stop: asyncio.Event) -> None:
+        stopping = asyncio.ensure_future(stop.wait())
+        sharing = asyncio.ensure_future(self._share(membership, consuming))
+        try:
+            await asyncio.wait((stopping, sharing, self._lost), return_when=asyncio.FIRST_COMPLETED)
+            if sharing.done():
+                sharing.result()
+            if self._lost.done():
+                raise SessionLostError(f"RabbitMQ: {self._lost.result()}")
+            await _cancelled(sharing)
+            await asyncio.gather(*(line.give_up(self._settings.patience) for line in self._lines))
+        finally:
+            self._outlets.close()
+            await _cancelled(stopping, sharing, *([self._way] if self._way else []))
+            await asyncio.gather(*(line.end() for line in self._lines))
+            membership.leaves_line()
 
-    async def _drop(self) -> None:
-        for task in self._in_hand:
-            task.cancel()
-        await asyncio.gather(*self._in_hand, return_exceptions=True)
+    async def _share(self, membership: Membership, consuming: Callable[[], None]) -> None:
+        """Get in line for all, and to the end of the line for what is another's whenever bridges come or go."""
+        members = membership.members
+        mine = share([line.queue for line in self._lines], members, membership.id)
+        # First for what is ours, so that bridges that start together each find their share free.
+        for line in sorted(self._lines, key=lambda line: line.queue not in mine):
+            await line.open()
+        await asyncio.wait({self._opening()}, timeout=_AT_START_SECONDS)
+        consuming()
+        await membership.stands_in_line()
+        while True:
+            if members == (members := await membership.change()):
+                continue
+            mine = share([line.queue for line in self._lines], members, membership.id)
+            await _all_or_none(self._yield(line) for line in self._lines if line.queue not in mine)
+
+    def _opening(self) -> asyncio.Future[None]:
+        """Open the short way, now or when what waits in the inbox has been sorted."""
+        self._way = asyncio.ensure_future(open_short_way(self._shared, self._settings.topology, self._has_sorted))
+        self._way.add_done_callback(self._opened)
+        return self._way
+
+    def _has_sorted(self) -> bool:
+        return not any(line.in_hand for line in self._lines if line.queue == INBOX)
+
+    def _opened(self, way: asyncio.Future[None]) -> None:
+        error = None if way.cancelled() else way.exception()
+        if error is not None:
+            self.lose(f"the short way could not be opened: {error}")
+
+    async def _yield(self, line: Line) -> None:
+        await line.give_up(self._settings.patience)
+        await line.open()
+
+
+def _queues(settings: BridgeSettings, stations: Stations) -> list[tuple[str, int, Take]]:
+    """The inbox, and the partitions of each class; what may be in hand of a class is shared among its partitions."""
+    count = settings.topology.partitions
+    each = -(-settings.prefetch // count)
+    partitions = [
+        (partition_queue(one.name, number), each, stations.partition)
+        for one in settings.topology.classes
+        for number in range(count)
+    ]
+    return [(INBOX, settings.prefetch, stations.inbox), *partitions]
+
+
+def _bound(take: Take, outlets: Outlets) -> Callable[[Delivery], Awaitable[None]]:
+    async def taken(delivery: Delivery) -> None:
+        try:
+            await take(delivery, outlets)
+        except Exception:
+            # Before the next in its lane has its turn: that must not be published while this one was not.
+            outlets.close()
+            raise
+
+    return taken
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _all_or_none(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Carry all out at once; when one fails, the others are cancelled and over when its error is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    if not tasks:
+        return
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await _cancelled(*tasks)

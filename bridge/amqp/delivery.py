@@ -1,17 +1,31 @@
-"""One message in hand: what came from the broker, and nothing decided about it yet."""
+"""One message in hand: what came from the broker, and nothing decided about it yet.
+
+A message that was sorted or delayed by us carries in headers where and when it first came; what is asked of a
+delivery is always about that first time.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
 from bridge.envelope import Properties
+from bridge.topology.names import ATTEMPTS_HEADER, CLASS_HEADER, GROUP_HEADER
 
-_LOWEST_AMQP_PRIORITY, _HIGHEST_AMQP_PRIORITY = 0, 9
+ROUTING_KEY: Final = "x-saga-routing-key"
+EXCHANGE: Final = "x-saga-exchange"
+FIRST: Final = "x-saga-first-at"
+EXPIRES: Final = "x-saga-expires-at"
+SORTED: Final = "x-saga-sorted"
+
+_HIGHEST_PRIORITY = 9
+_LONGEST_KEY_BYTES = 255
+_MOST = 1_000_000
+_LONGEST_SECONDS = 10 * 365 * 86_400
 _LAST_TEMPORAL_PRIORITY = 5
 
 
@@ -21,19 +35,20 @@ class Delivery:
 
     Attributes:
         message: The message; only `amqp/acknowledge.py` answers it.
+        queue: The queue that it came from.
         received: When it came into hand.
         earlier: How often it was delivered before without an answer, as the quorum queue counts.
     """
 
     message: AbstractIncomingMessage
+    queue: str
     received: datetime
     earlier: int
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage) -> Delivery:
+    def of(cls, message: AbstractIncomingMessage, queue: str) -> Delivery:
         """Take a message into hand now."""
-        earlier = message.headers.get("x-delivery-count", 0)
-        return cls(message, datetime.now(UTC), earlier if isinstance(earlier, int) else 0)
+        return cls(message, queue, datetime.now(UTC), _number(message.headers.get("x-delivery-count")))
 
     @property
     def body(self) -> bytes:
@@ -42,8 +57,27 @@ class Delivery:
 
     @property
     def routing_key(self) -> str:
-        """The key that it was published with."""
-        return self.message.routing_key or ""
+        """The key that its producer published it with."""
+        given = _text(self.headers.get(ROUTING_KEY))
+        return given if given and len(given.encode()) <= _LONGEST_KEY_BYTES else self.message.routing_key or ""
+
+    @property
+    def exchange(self) -> str:
+        """The exchange that its producer published it to."""
+        return _text(self.headers.get(EXCHANGE)) or self.message.exchange or ""
+
+    @property
+    def first_received(self) -> datetime:
+        """When the bridge first had it in hand."""
+        return _moment(self.headers.get(FIRST)) or self.received
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """The end of its time by its AMQP expiration, counted from when it first came into hand."""
+        lasts = self.message.expiration
+        if isinstance(lasts, int | float) and 0 <= lasts <= _LONGEST_SECONDS:
+            return self.received + timedelta(seconds=lasts)
+        return _moment(self.headers.get(EXPIRES))
 
     @property
     def headers(self) -> Mapping[str, Any]:
@@ -51,22 +85,67 @@ class Delivery:
         return self.message.headers
 
     @property
+    def attempts(self) -> int:
+        """How often it was tried before and failed for an unclear reason."""
+        return _number(self.headers.get(ATTEMPTS_HEADER))
+
+    @property
+    def group(self) -> str | None:
+        """The key by which it has its queue."""
+        return _text(self.headers.get(GROUP_HEADER))
+
+    @property
+    def priority_class(self) -> str | None:
+        """The class in whose queue it belongs."""
+        return _text(self.headers.get(CLASS_HEADER))
+
+    @property
     def properties(self) -> Properties:
         """What can stand in for members of the envelope."""
         message = self.message
-        return Properties(_text(message.message_id), message.timestamp, _text(message.correlation_id))
+        return Properties(
+            _text(message.message_id),
+            message.timestamp,
+            _text(message.correlation_id),
+            headers=self._said,
+            content_type=_text(message.content_type),
+        )
 
     @property
-    def priority(self) -> int | None:
+    def _said(self) -> Mapping[str, Any]:
+        """The headers as the producer sent them: a key that sorting gave is not the producer's."""
+        if SORTED not in self.headers:
+            return self.headers
+        return {name: value for name, value in self.headers.items() if name != GROUP_HEADER}
+
+    @property
+    def priority(self) -> int:
+        """Its AMQP priority, 0 (lowest) to 9; out of range counts as none."""
+        wish = self.message.priority or 0
+        return wish if 0 <= wish <= _HIGHEST_PRIORITY else 0
+
+    @property
+    def run_priority(self) -> int | None:
         """Temporal's priority (1 = first to 5) for the message's (9 = first to 0); None where it has none.
 
         aio-pika reads a missing priority as 0, which is also the bus's lowest: both mean "no wish".
         """
-        wish = self.message.priority or 0
-        if not _LOWEST_AMQP_PRIORITY < wish <= _HIGHEST_AMQP_PRIORITY:
-            return None
-        return _LAST_TEMPORAL_PRIORITY - wish // 2
+        return _LAST_TEMPORAL_PRIORITY - self.priority // 2 if self.priority > 0 else None
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(_text(value) or "")
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(value, 0), _MOST)

@@ -13,6 +13,9 @@ from temporalio.client import Client
 
 from bridge.bridge import run_bridge
 from bridge.settings import BridgeSettings
+from bridge.surroundings import Surroundings, Watchers
+from store.database import open_database
+from tests.bridge.bus import TOPOLOGY
 from tests.bridge.world import LIBRARY
 
 
@@ -31,15 +34,16 @@ def killer(point: str | None, count: int) -> Callable[[str], None]:
 async def serve(arguments: argparse.Namespace) -> None:
     """Run the bridge until the process is killed."""
     client = await Client.connect(arguments.temporal)
-    settings = BridgeSettings(task_queue=arguments.task_queue, prefetch=arguments.prefetch)
-    reach = killer(arguments.crash_at, arguments.crash_count)
-    await run_bridge(arguments.amqp, client, lambda: LIBRARY, settings, reached=reach)
+    settings = BridgeSettings(TOPOLOGY, task_queue=arguments.task_queue, prefetch=arguments.prefetch)
+    watchers = Watchers(reached=killer(arguments.crash_at, arguments.crash_count))
+    async with open_database(arguments.database) as database:
+        await run_bridge(Surroundings(arguments.amqp, client, database, lambda: LIBRARY), settings, watchers)
 
 
 def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser()
-    for name in ("--amqp", "--temporal", "--task-queue", "--crash-at"):
+    for name in ("--amqp", "--database", "--temporal", "--task-queue", "--crash-at"):
         parser.add_argument(name)
     parser.add_argument("--crash-count", type=int, default=1)
     parser.add_argument("--prefetch", type=int, default=10)

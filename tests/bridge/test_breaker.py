@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bridge.backoff import delay_seconds
 from bridge.breaker import Breaker
 from contracts.errors import PermanentError, ServiceUnreachableError
+from store.errors import ConnectionLostError
 
 QUICK = timedelta(milliseconds=1)
 
@@ -40,14 +41,14 @@ async def _opened(breaker: Breaker) -> None:
 
 async def test_breaker_passes_calls_while_closed() -> None:
     """While the service answers, calls are made at once."""
-    service, breaker = Service(away_for=0), Breaker(QUICK)
+    service, breaker = Service(away_for=0), Breaker("Temporal", QUICK)
     await asyncio.gather(*(breaker.protect(service.ask) for _ in range(5)))
     assert (service.calls, service.most) == (5, 5)
 
 
 async def test_breaker_waits_for_the_service_and_loses_no_call() -> None:
     """Every call gets its answer, however long the service was away."""
-    service, breaker = Service(away_for=8), Breaker(QUICK)
+    service, breaker = Service(away_for=8), Breaker("Temporal", QUICK)
     answers = await asyncio.gather(*(breaker.protect(service.ask) for _ in range(5)))
     assert answers == ["answer"] * 5
     assert not breaker.is_open
@@ -55,7 +56,7 @@ async def test_breaker_waits_for_the_service_and_loses_no_call() -> None:
 
 async def test_breaker_asks_with_one_probe_at_a_time_while_open() -> None:
     """What waits does not all ask."""
-    service, breaker = Service(away_for=8), Breaker(QUICK)
+    service, breaker = Service(away_for=8), Breaker("Temporal", QUICK)
     first = asyncio.create_task(breaker.protect(service.ask))
     await _opened(breaker)
     await asyncio.gather(first, *(breaker.protect(service.ask) for _ in range(4)))
@@ -65,7 +66,7 @@ async def test_breaker_asks_with_one_probe_at_a_time_while_open() -> None:
 
 async def test_breaker_does_not_hold_up_others_for_a_request_that_always_fails() -> None:
     """A request that fails while others are answered comes back to its caller, who counts."""
-    breaker, service = Breaker(QUICK), Service(away_for=0)
+    breaker, service = Breaker("Temporal", QUICK), Service(away_for=0)
 
     async def fail() -> None:
         raise ServiceUnreachableError("Temporal", "127.0.0.1:7233", "start it")
@@ -79,7 +80,7 @@ async def test_breaker_does_not_hold_up_others_for_a_request_that_always_fails()
 
 async def test_breaker_closes_on_any_answer() -> None:
     """A refusal is an answer: the service is there."""
-    breaker = Breaker(QUICK)
+    breaker = Breaker("Temporal", QUICK)
     answers = iter([ServiceUnreachableError("Temporal", "there", "start it"), PermanentError()])
 
     async def ask() -> None:
@@ -88,6 +89,38 @@ async def test_breaker_closes_on_any_answer() -> None:
     with pytest.raises(PermanentError):
         await breaker.protect(ask)
     assert not breaker.is_open
+
+
+async def test_breaker_says_how_it_stands() -> None:
+    """Closed, open while it waits for the next probe, half open while the probe asks, closed again."""
+    breaker, states = Breaker("Temporal", QUICK), list[str]()
+    answers = iter([False, False, True])
+
+    async def ask() -> str:
+        states.append(breaker.state)
+        if not next(answers):
+            raise ServiceUnreachableError("Temporal", "127.0.0.1:7233", "start it")
+        return "answer"
+
+    asking = asyncio.create_task(breaker.protect(ask))
+    await _opened(breaker)
+    states.append(breaker.state)
+    assert await asking == "answer"
+    assert states == ["closed", "open", "half-open", "half-open"]
+    assert not breaker.is_open
+
+
+async def test_breaker_takes_other_errors_for_away_where_it_is_told_so() -> None:
+    """A connection that is lost on the way is waited for as one that cannot be made."""
+    breaker = Breaker("PostgreSQL", QUICK, (ServiceUnreachableError, ConnectionLostError))
+    answers = iter([ConnectionLostError(), None])
+
+    async def ask() -> str:
+        if error := next(answers):
+            raise error
+        return "answer"
+
+    assert await breaker.protect(ask) == "answer"
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

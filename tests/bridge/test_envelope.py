@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,6 +69,59 @@ def test_decode_converts_the_timestamp_to_utc() -> None:
     assert decode(_with(timestamp="2024-01-15T12:30:00+02:00"), NONE).time.isoformat() == "2024-01-15T10:30:00+00:00"
 
 
+def test_decode_reads_until_when_the_event_is_of_use() -> None:
+    """`expires_at` arrives in UTC, and goes out again."""
+    event = decode(_with(expires_at="2024-01-15T12:30:00+02:00"), NONE)
+    assert event.expires_at == datetime(2024, 1, 15, 10, 30, tzinfo=UTC)
+    assert event.to_json() == SEED | {"expires_at": "2024-01-15T10:30:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "hours", "expected"),
+    [
+        (datetime(2030, 1, 1, tzinfo=UTC), 1, datetime(2030, 1, 1, 1, tzinfo=UTC)),
+        (None, 1, None),
+        (datetime(2030, 1, 1, tzinfo=UTC), None, None),
+        (datetime(9999, 12, 31, 23, tzinfo=UTC), 2, None),
+    ],
+)
+def test_decode_takes_the_expiration_of_the_message_where_the_envelope_has_none(
+    sent: datetime | None, hours: int | None, expected: datetime | None
+) -> None:
+    """A message whose time to live has passed on its way is expired, if it says when it was sent."""
+    expiration = None if hours is None else timedelta(hours=hours)
+    assert decode(_with(), Properties(timestamp=sent, expiration=expiration)).expires_at == expected
+
+
+def test_decode_takes_group_and_trace_context_from_the_headers_where_the_metadata_has_none() -> None:
+    """Headers are where exchanges and tracers put them; the envelope's own win."""
+    headers = {"x-group-id": "g", "traceparent": "00-a", "tracestate": "x=1"}
+    assert decode(_with(metadata={"traceparent": "00-own"}), Properties(headers=headers)).metadata == {
+        "group_id": "g",
+        "traceparent": "00-own",
+        "tracestate": "x=1",
+    }
+
+
+@pytest.mark.parametrize(("header", "expected"), [(17, "17"), ("", None), (None, None)])
+def test_decode_reads_the_group_header(header: object, expected: str | None) -> None:
+    """A number is as good a group as its text; an empty one is none."""
+    assert decode(_with(), Properties(headers={"x-group-id": header})).group_id == expected
+
+
+@pytest.mark.parametrize("header", [b"\xff", [1], "a\x00b", "x" * 1_001])
+def test_decode_refuses_a_group_header_that_cannot_be_read(header: object) -> None:
+    """To leave it out would cost the order of the events."""
+    with pytest.raises(MalformedEventError, match="x-group-id"):
+        decode(_with(), Properties(headers={"x-group-id": header}))
+
+
+@pytest.mark.parametrize("header", [b"\xff", 7, "a\nb", "x" * 1_025])
+def test_decode_passes_over_a_trace_context_that_cannot_be_read(header: object) -> None:
+    """A broken trace costs no event."""
+    assert "traceparent" not in decode(_with(), Properties(headers={"traceparent": header})).metadata
+
+
 @pytest.mark.parametrize("name", ["event_version", "source", "metadata"])
 def test_decode_lets_minor_members_be_left_out(name: str) -> None:
     """Version, source and metadata have defaults."""
@@ -109,7 +162,14 @@ def test_decode_lets_minor_members_be_left_out(name: str) -> None:
         (_with(timestamp=1705314600), "`timestamp`"),
         (_with(timestamp="0001-01-01T00:00:00+14:00"), "out of range"),
         (_with(event_version=1), "`event_version`"),
+        (_with(event_version="1\x00"), "`event_version`"),
         (_with(source=None), "`source`"),
+        (_with(source="a\x00b"), "`source`"),
+        (_with(source="x" * 1_001), "`source`"),
+        (_with(expires_at=None), "`expires_at`"),
+        (_with(expires_at="2030-01-01"), "`expires_at`"),
+        (_with(metadata={"group_id": "a\x00"}), "`metadata.group_id`"),
+        (_with(metadata={"correlation_id": "x" * 1_001}), "`metadata.correlation_id`"),
         (_without("data"), "`data`"),
         (_with(metadata=[]), "`metadata`"),
     ],

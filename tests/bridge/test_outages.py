@@ -9,8 +9,8 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from pamqp.common import FieldTable
 from temporalio.client import Client
 
-from bridge.amqp.topology import EXCHANGE_DEAD_LETTERS
 from bridge.errors import BrokerRefusedError, TopologyMismatchError
+from bridge.topology.names import EXCHANGE_DEAD_LETTERS, partition_queue
 from cli.stack.events import Service
 from cli.stack.ports import LOOPBACK, choose_port
 from contracts.errors import ServiceUnreachableError
@@ -27,11 +27,11 @@ async def _publish(bus: Bus, keys: list[str]) -> None:
     await asyncio.gather(*(bus.publish(event("quick.go", {"id": key}, key)) for key in keys))
 
 
-async def _consumed(url: str) -> bool:
-    """Whether the queue of events has a consumer; asked on a connection of its own, which a missing queue breaks."""
+async def _consumed(url: str, queue: str) -> bool:
+    """Whether the queue has a consumer; asked on a connection of its own, which a missing queue breaks."""
     async with open_bus(url) as bus:
         try:
-            return ((await bus.queue(EVENTS)).declaration_result.consumer_count or 0) > 0
+            return ((await bus.queue(queue)).declaration_result.consumer_count or 0) > 0
         except ChannelNotFoundEntity:
             return False
 
@@ -49,7 +49,6 @@ async def test_bridge_waits_for_temporal_and_loses_nothing(world: World, bus: Bu
         async with world.bridge(client=client, prefetch=10) as bridge:
             line.cut()
             await _publish(bus, keys)
-            await bus.becomes(EVENTS, len(keys) - 10)
             await line.tried()
             assert bridge.counts == {}
             line.mend()
@@ -69,16 +68,16 @@ async def test_bridge_comes_back_after_its_connection_was_cut(world: World, bus:
         line.mend()
         await world.begun(f"quick/{key}" for key in keys)
         assert await _all_once(world, keys)
-        await bus.becomes(EVENTS, 0)
+        await bus.all_taken()
 
 
-async def test_bridge_comes_back_after_its_queue_was_deleted(world: World, bus: Bus) -> None:
+@pytest.mark.parametrize("queue", [EVENTS, partition_queue("low", 0), partition_queue("low", 1)])
+async def test_bridge_comes_back_after_its_queue_was_deleted(world: World, bus: Bus, queue: str) -> None:
     """The broker cancels the consumer; the bridge declares the queue again and consumes."""
     key = world.key()
-    async with world.bridge() as bridge:
-        await (await bus.queue(EVENTS)).delete(if_unused=False, if_empty=False)
-        await eventually(lambda: _consumed(world.amqp_url))
-        await bridge.until_consuming()
+    async with world.bridge():
+        await (await bus.queue(queue)).delete(if_unused=False, if_empty=False)
+        await eventually(lambda: _consumed(world.amqp_url, queue))
         await _publish(bus, [key])
         await world.outcomes.until(1)
     assert await _all_once(world, [key])
@@ -90,7 +89,7 @@ async def test_bridge_comes_back_after_the_dead_letter_queue_was_deleted(world: 
         await (await bus.queue(DEAD_LETTERS)).delete(if_unused=False, if_empty=False)
         await bus.publish_bytes(b"?", "a")
         await world.outcomes.until(1)
-    assert (await bus.take(DEAD_LETTERS)).body == b"?"
+        assert (await world.letter()).body == b"?"
 
 
 async def test_bridge_survives_a_restart_of_the_broker(world: World, bus: Bus, rabbitmq_node: Broker) -> None:
@@ -107,9 +106,9 @@ async def test_bridge_survives_a_restart_of_the_broker(world: World, bus: Bus, r
 @pytest.mark.parametrize(
     ("queue", "arguments", "named"),
     [
-        (EVENTS, {"x-queue-type": "classic"}, "inequivalent arg 'x-"),
-        (EVENTS, {"x-queue-type": "quorum"}, "inequivalent arg 'x-"),
-        (DEAD_LETTERS, {"x-queue-type": "quorum", "x-message-ttl": 1}, "x-message-ttl"),
+        (EVENTS, {"x-queue-type": "classic"}, "saga.events: x-dead-letter-exchange is not set on the broker"),
+        (partition_queue("low", 1), {"x-queue-type": "quorum"}, "its dead letters could get lost"),
+        (DEAD_LETTERS, {"x-queue-type": "quorum", "x-message-ttl": 1}, "x-delivery-limit is not set on the broker"),
     ],
 )
 async def test_bridge_refuses_a_queue_with_other_properties(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.dispatches import CancelDispatch, SignalDispatch, StartDispatch, request_id
+from bridge.dispatches import CancelDispatch, CorrelateDispatch, SignalDispatch, StartDispatch, request_id
 from bridge.route import route
 from contracts.json import Json
 from tests.bridge.library import definition, event, library, on, template
 from workflows.language.library import Library
-from workflows.language.triggers import Cancel, Signal, Start
+from workflows.language.triggers import Cancel, Hold, Signal, Start
 
 KEY = template("${ event.data.id }")
 
@@ -47,7 +47,7 @@ def test_route_takes_the_key_of_the_definition_where_the_trigger_has_none() -> N
         "order", on("#", Start(input=template({"ref": "${ event.data.id }"}))), key=template("${ input.ref }")
     )
     (dispatch,) = route(event(data={"id": "x"}), library(keyed)).dispatches
-    assert dispatch.workflow_id == "order/x"
+    assert dispatch.target == "order/x"
 
 
 def test_route_signals_and_cancels() -> None:
@@ -101,13 +101,13 @@ def test_route_names_the_trigger_that_fails_and_serves_the_others() -> None:
     """A failing expression is told with file, trigger and reason; the other trigger still has the event."""
     orders = library(definition("order", on("#", Start()), on("order.*", Start(KEY), when="event.data.total > 0")))
     routing = route(event(data={}), orders)
-    assert [dispatch.workflow_id for dispatch in routing.dispatches] == ["order/evt-1"]
+    assert [dispatch.target for dispatch in routing.dispatches] == ["order/evt-1"]
     (reason,) = routing.refusals
     assert reason.startswith("definitions/order.yaml, trigger 2 (on order.*): ")
     assert "total" in reason
 
 
-@pytest.mark.parametrize("key", [None, True, 1.5, "", [], {}, "x" * 1000])
+@pytest.mark.parametrize("key", [None, True, 1.5, "", [], {}, "x" * 1000, "a\x00", "\ud800"])
 def test_route_refuses_what_can_be_no_key(key: Json) -> None:
     """A key is a text or a whole number that fits into a workflow id."""
     routing = route(event(data={"id": key}), _orders(Start(KEY)))
@@ -119,6 +119,74 @@ def test_route_refuses_a_condition_that_is_no_boolean() -> None:
     """A number is neither true nor false."""
     orders = library(definition("order", on("#", Start(), when="event.data.total")))
     assert "neither true nor false" in route(event(data={"total": 1}), orders).refusals[0]
+
+
+def _correlated(**fields: str) -> Signal:
+    return Signal(None, "paid", None, Hold(), template(dict(fields)))
+
+
+def test_route_correlates_by_fields() -> None:
+    """An event without a key is for whoever waits for these fields; they are spelt in one way."""
+    does = _correlated(order="${ event.data.o }", at="${ event.data.at }")
+    (dispatch,) = route(event(data={"o": "A 1'", "at": 7}), _orders(does)).dispatches
+    assert isinstance(dispatch, CorrelateDispatch)
+    assert dispatch.entries == ("at=7", "order=A 1%27")
+    assert (dispatch.target, dispatch.if_missing) == ("order?at=7&order=A 1%27", Hold())
+
+
+@pytest.mark.parametrize("value", [None, "", [], {}, [1]])
+def test_route_refuses_what_nobody_can_wait_for(value: Json) -> None:
+    """An empty value would be for every run without one."""
+    routing = route(event(data={"o": value}), _orders(_correlated(order="${ event.data.o }")))
+    assert not routing.dispatches
+    assert "`correlate.order`" in routing.refusals[0]
+
+
+def test_route_carries_how_long_to_hold() -> None:
+    """Signals and cancellations may be held; who asks is known by definition and trigger."""
+    signal, cancel = route(
+        event(data={"id": "x"}), _orders(Signal(KEY, "n", None, Hold()), Cancel(KEY, Hold()))
+    ).dispatches
+    assert isinstance(signal, SignalDispatch)
+    assert isinstance(cancel, CancelDispatch)
+    assert (signal.if_missing, cancel.if_missing) == (Hold(), Hold())
+    assert (signal.asker.definition, signal.asker.trigger, cancel.asker.trigger) == ("order", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("does", "first"),
+    [
+        ([], None),
+        ([Start()], None),
+        ([Start(), Signal(KEY, "n")], "order/x"),
+        ([_correlated(o="1"), Cancel(KEY)], "order/x"),
+        ([Start(), _correlated(o="1")], "order?o=1"),
+        ([Start(KEY)], "order/x"),
+    ],
+)
+def test_routing_names_by_what_the_event_is_kept_in_order(
+    does: list[Start | Signal | Cancel], first: str | None
+) -> None:
+    """The first run that is named by a key, else what it is correlated by; a run of the event alone needs no order."""
+    assert route(event(data={"id": "x"}), _orders(*does)).first_key == first
+
+
+def test_routing_names_all_that_is_done_one_at_a_time() -> None:
+    """Runs that are named and correlations, each once; correlated runs are not known yet."""
+    routing = route(event(data={"id": "x"}), _orders(Start(KEY), Signal(KEY, "n"), _correlated(o="1")))
+    assert routing.targets == ("order/x", "order?o=1")
+    assert routing.workflow_ids == ("order/x",)
+
+
+def test_route_makes_other_requests_with_salt() -> None:
+    """A replay that does everything again asks anew; the same replay repeated asks the same."""
+    orders = _orders(Start(KEY), Signal(KEY, "n", if_missing="start"), Cancel(KEY), _correlated(o="1"))
+    told = event(data={"id": "x"})
+    plain, salted, again = (route(told, orders, salt).dispatches for salt in ("", "replay-1", "replay-1"))
+    assert salted == again
+    assert not {one.request_id for one in plain} & {one.request_id for one in salted}
+    starts = [one.start.request_id for one in (plain[1], salted[1]) if isinstance(one, SignalDispatch) and one.start]
+    assert len(set(starts)) == 2
 
 
 def test_request_id_depends_on_event_definition_trigger_and_purpose() -> None:

@@ -18,6 +18,12 @@ from temporalio.worker import Worker
 from bridge.bridge import Bridge, running_bridge
 from bridge.outcomes import Dispatched, Effect, Outcome, Refused
 from bridge.settings import BridgeSettings
+from bridge.surroundings import Surroundings, Watchers, any_event
+from contracts.envelope import Event
+from store import dead_letters
+from store.database import Database, open_database
+from store.dead_letters import StoredLetter
+from tests.bridge.bus import TOPOLOGY
 from tests.bridge.library import definition, library, on, template
 from tests.bridge.waiting import eventually
 from workflows.language.library import Library
@@ -58,9 +64,9 @@ class Outcomes(list[Outcome]):
         self.append(outcome)
         self._more.set()
 
-    async def until(self, count: int) -> None:
+    async def until(self, count: int, within_seconds: float = 60) -> None:
         """Wait for so many in all."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(within_seconds):
             while len(self) < count:
                 self._more.clear()
                 await self._more.wait()
@@ -86,31 +92,48 @@ class World:
 
     client: Client
     amqp_url: str
+    database: Database
+    database_url: str
     task_queue: str
     outcomes: Outcomes = field(default_factory=Outcomes)
 
     def settings(self, **changes: Any) -> BridgeSettings:
-        """Settings of this world."""
-        return BridgeSettings(task_queue=self.task_queue, **changes)
+        """Settings of this world: with few partitions, because each is a queue to declare."""
+        return BridgeSettings(task_queue=self.task_queue, **({"topology": TOPOLOGY} | changes))
 
     def bridge(
         self,
         *,
         url: str | None = None,
         client: Client | None = None,
+        database: Database | None = None,
+        check: Callable[[Event], None] | None = None,
         reached: Callable[[str], None] | None = None,
         loaded: Library = LIBRARY,
         **changes: Any,
     ) -> AbstractAsyncContextManager[Bridge]:
         """Run a bridge that tells `outcomes`."""
-        return running_bridge(
-            url or self.amqp_url,
-            client or self.client,
-            lambda: loaded,
-            self.settings(**changes),
-            on_outcome=self.outcomes.add,
-            reached=reached,
+        around = Surroundings(
+            url or self.amqp_url, client or self.client, database or self.database, lambda: loaded, check or any_event
         )
+        watchers = Watchers(self.outcomes.add, reached or _pass)
+        return running_bridge(around, self.settings(**changes), watchers)
+
+    async def letters(self, count: int) -> list[StoredLetter]:
+        """Wait for so many dead letters and return all there are, in the order in which they came."""
+        found: list[StoredLetter] = []
+
+        async def there() -> bool:
+            found[:] = await dead_letters.page(self.database)
+            return len(found) >= count
+
+        await eventually(there)
+        return found
+
+    async def letter(self) -> StoredLetter:
+        """Wait for the dead letter and return it; it is the only one."""
+        [letter] = await self.letters(1)
+        return letter
 
     def key(self) -> str:
         """Make a key that no other test has."""
@@ -125,14 +148,29 @@ class World:
         wanted = set(workflow_ids)
 
         async def all_there() -> bool:
-            return wanted <= {workflow_id for workflow_id, _ in _RUNS[self.task_queue]}
+            # Workers in threads add to it meanwhile.
+            return wanted <= {workflow_id for workflow_id, _ in _RUNS[self.task_queue].copy()}
 
         await eventually(all_there)
+
+    async def notes(self, key: str) -> list[Any]:
+        """Wait for the patient run with this key and return the words that it was told."""
+        await self.begun([f"patient/{key}"])
+        return [note[0] for note in await self.run(f"patient/{key}").result()]
+
+    async def finished_once(self, workflow_id: str) -> None:
+        """Wait until a run has begun and ended, and hold that it was the only one."""
+        await self.begun([workflow_id])
+        assert await self.finished(workflow_id) == 1
 
     async def finished(self, workflow_id: str) -> int:
         """Wait for the latest run with this id and return how many there ever were."""
         await self.run(workflow_id).result()
         return len([run for run in _RUNS[self.task_queue] if run[0] == workflow_id])
+
+
+def _pass(_: str) -> None:
+    """Nobody waits at this crash point."""
 
 
 def _note_run() -> None:
@@ -174,8 +212,11 @@ class Patient:
 
 
 @asynccontextmanager
-async def open_world(client: Client, amqp_url: str) -> AsyncIterator[World]:
+async def open_world(client: Client, amqp_url: str, database_url: str) -> AsyncIterator[World]:
     """Run the worker inside the block."""
-    world = World(client, amqp_url, f"bridge-{uuid.uuid4().hex}")
-    async with Worker(client, task_queue=world.task_queue, workflows=[Quick, Patient]):
-        yield world
+    queue = f"bridge-{uuid.uuid4().hex}"
+    async with (
+        open_database(database_url) as database,
+        Worker(client, task_queue=queue, workflows=[Quick, Patient]),
+    ):
+        yield World(client, amqp_url, database, database_url, queue)

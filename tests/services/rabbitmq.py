@@ -7,7 +7,11 @@ one by one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -59,6 +63,11 @@ class Broker:
         assert process.returncode == 0, output.decode()
         return output.decode()
 
+    async def kill(self) -> None:
+        """End the node at once, as a crash does."""
+        printed = await self.control("eval", "os:getpid().")
+        os.kill(int(printed.strip().strip('"')), signal.SIGKILL)
+
     async def _make_more(self) -> None:
         await self.control("eval", _MAKE.format(first=self.made + 1, last=self.made + _AT_ONCE))
         self.made += _AT_ONCE
@@ -69,7 +78,26 @@ async def rabbitmq_node(stack_folder: StateFolder) -> AsyncIterator[Broker]:
     """The private node; `await rabbitmq_node.control("list_queues")` asks it what it has."""
     ports = rabbitmq.choose_ports(())
     async with rabbitmq.serving(stack_folder, ports) as service:
-        yield Broker(service, rabbitmq.node_environment(ports, stack_folder))
+        broker = Broker(service, rabbitmq.node_environment(ports, stack_folder))
+        yield broker
+        await broker.kill()  # hundreds of virtual hosts take most of a minute to stop in good order
+
+
+@asynccontextmanager
+async def own_node(
+    folder: StateFolder, ports: rabbitmq.NodePorts | None = None, plugins: Sequence[str] = rabbitmq.PLUGINS
+) -> AsyncIterator[Broker]:
+    """Run a node that a test may kill, or that has other plugins; with the same folder and ports it carries on."""
+    ports = ports or rabbitmq.choose_ports(())
+    async with rabbitmq.serving(folder, ports, plugins=plugins) as service:
+        yield Broker(service, rabbitmq.node_environment(ports, folder))
+
+
+@contextmanager
+def own_folder() -> Iterator[StateFolder]:
+    """Have a state folder for the nodes of one test."""
+    with tempfile.TemporaryDirectory(prefix="saga-tests-") as name:
+        yield StateFolder.at(Path(name))
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Schemes by which senders sign webhooks, one a file; `schemes` lists them."""

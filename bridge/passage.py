@@ -1,0 +1,98 @@
+"""One event on its way through a partition, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bridge.amqp.delivery import Delivery
+from bridge.breaker import Breaker
+from bridge.dispatch import Dispatcher
+from bridge.dispatches import Dispatch
+from bridge.errors import TriggerFailedError
+from bridge.outcomes import Dispatched, Effect, Outcome, Refused, Result, Unrouted
+from bridge.reading import Reading
+from contracts.envelope import Event
+from contracts.errors import PermanentError
+from contracts.json import Json
+from store.event_log import Arrival, Mark, Verdict, digest_of
+
+_LOGGED = frozenset({"dispatched", "held", "unrouted", "dead-lettered", "expired"})
+
+
+@dataclass
+class Passage:
+    """An event in hand.
+
+    Attributes:
+        reading: The event and what it asks for.
+        delivery: The message that brought it.
+        verdict: What the event log says, once it was asked.
+    """
+
+    reading: Reading
+    delivery: Delivery
+    verdict: Verdict | None = None
+    effects: dict[str, Effect] = field(default_factory=dict)
+    failed: dict[str, PermanentError] = field(default_factory=dict)
+
+    @property
+    def event(self) -> Event:
+        """The event."""
+        return self.reading.event
+
+    def arrival(self) -> Arrival:
+        """Return what is recorded about it."""
+        event = self.event
+        return Arrival(event, self.reading.place.key, self.delivery.priority, digest_of(event), event.is_replay)
+
+    async def carry_out(self, dispatch: Dispatch, dispatcher: Dispatcher, temporal: Breaker) -> None:
+        """Send one request to Temporal; one that can never succeed does not keep the others from being sent."""
+        # A replay that does everything again has request ids of its own: what is done under them, it has done itself.
+        done = {} if self.verdict is None else self.verdict.done
+        replayed = self.event.is_replay and not self.event.replay_again
+        priority = self.delivery.run_priority
+
+        async def send() -> Effect:
+            return await dispatcher.dispatch(dispatch, self.event, priority, done=done, replayed=replayed)
+
+        try:
+            self.effects[dispatch.request_id] = await temporal.protect(send)
+        except PermanentError as error:
+            self.failed[dispatch.request_id] = error
+
+    def result(self) -> Result:
+        """Return the result, once all was carried out."""
+        if self.reading.routing.is_unrouted:
+            return Unrouted()
+        effects = tuple(self.effects.values())
+        reasons = [str(error) for error in self.failed.values()]
+        reasons += [str(TriggerFailedError(refusal)) for refusal in self.reading.routing.refusals]
+        if not reasons:
+            return Dispatched(effects)
+        code = next((error.code for error in self.failed.values()), TriggerFailedError.code)
+        return Refused(code, " ".join(reasons), effects)
+
+    def outcome(self, result: Result) -> Outcome:
+        """Return the outcome for people and counters."""
+        return Outcome(self.event.id, self.event.type, self.delivery.routing_key, self.delivery.attempts + 1, result)
+
+    def mark(self, outcome: Outcome) -> Mark | None:
+        """Return what the log keeps of the outcome; None where it keeps nothing."""
+        if self.verdict is None or outcome.word not in _LOGGED:
+            return None
+        reason = outcome.result.reason if isinstance(outcome.result, Refused) else None
+        return Mark(self.event.id, outcome.word, self.effects_in_json(), reason)
+
+    def signalled(self) -> list[Dispatch]:
+        """Return the dispatches that reached their runs."""
+        done = {request for request, effect in self.effects.items() if effect.kind == "signalled"}
+        return [dispatch for dispatch in self.reading.routing.dispatches if dispatch.request_id in done]
+
+    def effects_in_json(self) -> dict[str, Json]:
+        """Return what it did so far, by request id, as the event log keeps it."""
+        return {request: in_json(effect) for request, effect in self.effects.items()}
+
+
+def in_json(effect: Effect) -> Json:
+    """Return an effect as the event log keeps it."""
+    return {"kind": effect.kind, "workflow_id": effect.workflow_id, "run_id": effect.run_id}

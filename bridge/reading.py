@@ -1,0 +1,64 @@
+"""What a message says, before anything is known about it from outside: its event, and what that asks for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bridge.amqp.delivery import Delivery
+from bridge.envelope import decode
+from bridge.errors import GaveUpError
+from bridge.route import Routing, route
+from bridge.settings import BridgeSettings
+from bridge.sorting import Place, place
+from contracts.envelope import Event
+from contracts.errors import PermanentError
+from workflows.language.library import Library
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """An event, what it asks for and where it belongs; `error` is why it must not be dispatched all the same."""
+
+    event: Event
+    routing: Routing
+    place: Place
+    error: PermanentError | None = None
+
+
+def read(delivery: Delivery, library: Library, check: Callable[[Event], None], settings: BridgeSettings) -> Reading:
+    """Read a message.
+
+    Args:
+        delivery: The message.
+        library: The definitions whose triggers count.
+        check: Raises a `PermanentError` for an event that is not as the schemas of its type say.
+        settings: The topology, and how often a message may be delivered.
+
+    Raises:
+        MalformedEventError: It is no event.
+    """
+    event = decode(delivery.body, delivery.properties)
+    routing = route(event, library, event.replay_id if event.replay_again and event.replay_id else "")
+    found = place(event, delivery.priority, routing, settings.topology)
+    where = Place(delivery.group or found.key, delivery.priority_class or found.priority_class)
+    return Reading(event, routing, where, _error(event, delivery, check, settings.deliveries))
+
+
+def too_often(delivery: Delivery, deliveries: int) -> None:
+    """Refuse a message that nobody who had it in hand ever answered.
+
+    Raises:
+        GaveUpError: It was delivered more often than that.
+    """
+    if delivery.earlier > deliveries:
+        raise GaveUpError(f"It was delivered {delivery.earlier} times, and whoever had it in hand never answered.")
+
+
+def _error(event: Event, delivery: Delivery, check: Callable[[Event], None], deliveries: int) -> PermanentError | None:
+    try:
+        too_often(delivery, deliveries)
+        check(event)
+    except PermanentError as error:
+        return error
+    return None

@@ -1,0 +1,97 @@
+"""The event log as the bridge uses it: recorded before anything is done, marked after all is done.
+
+Recording does not wait for the disk, because the message is still unacknowledged; marking does, and so flushes the
+record too, or finds that a crash of PostgreSQL has lost it and has it written again. While PostgreSQL is away both
+wait behind one breaker, with the deliveries in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from bridge.backoff import delay_seconds
+from bridge.batches import Batches, batching
+from bridge.breaker import Breaker
+from bridge.topology.names import RETRY_DELAYS
+from contracts.json import Json
+from store import event_log
+from store.database import Database
+from store.errors import TransactionConflictError
+from store.event_log import Arrival, Mark, Verdict
+
+T = TypeVar("T")
+_TRIES = 10
+_LONGEST_PAUSE = timedelta(seconds=2)
+
+
+async def persistently(work: Callable[[], Awaitable[T]]) -> T:
+    """Return what `work` gives, again where another transaction was in its way; it must be idempotent.
+
+    Raises:
+        TransactionConflictError: One was so many times.
+    """
+    for failures in range(1, _TRIES):
+        try:
+            return await work()
+        except TransactionConflictError:
+            await asyncio.sleep(delay_seconds(failures, _LONGEST_PAUSE))
+    return await work()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Records and marks; made by `recording`."""
+
+    database: Database
+    breaker: Breaker
+    arrivals: Batches[Arrival, Verdict]
+    marks: Batches[Mark, bool]
+
+    async def record(self, arrival: Arrival) -> Verdict:
+        """Record an event, and tell whether it was here before."""
+        return await self.arrivals.give(arrival)
+
+    async def mark(self, mark: Mark, arrival: Arrival | None = None) -> None:
+        """Note what became of an event; returns when it is on disk.
+
+        Args:
+            mark: What became of it.
+            arrival: Recorded once more where PostgreSQL crashed before the record was on disk.
+        """
+        while not await self.marks.give(mark) and arrival is not None:
+            await self.record(arrival)
+
+    async def delay(self, arrival: Arrival, level: int, effects: Mapping[str, Json]) -> None:
+        """Note that an event will come back, so that later ones with its key stay behind it, and what it did so far."""
+
+        async def delay() -> bool:
+            key = arrival.group_key or arrival.event.id
+            return await event_log.delay(self.database, arrival.event.id, key, RETRY_DELAYS[level], effects)
+
+        while not await self.breaker.protect(lambda: persistently(delay)):
+            await self.record(arrival)
+
+
+@asynccontextmanager
+async def recording(database: Database, breaker: Breaker, window: timedelta) -> AsyncIterator[Recording]:
+    """Record and mark inside the block.
+
+    Args:
+        database: The store.
+        breaker: Waits while the store is away.
+        window: How long an id is remembered.
+    """
+
+    async def record(arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        return await breaker.protect(lambda: persistently(lambda: event_log.record(database, arrivals, window)))
+
+    async def mark(marks: Sequence[Mark]) -> Sequence[bool]:
+        return await breaker.protect(lambda: persistently(lambda: event_log.mark(database, marks)))
+
+    async with batching(record) as arrivals, batching(mark) as marks:
+        yield Recording(database, breaker, arrivals, marks)

@@ -1,0 +1,1 @@
+"""What the data of events must look like: the schemas, checks by them, and how two versions compare."""

@@ -1,0 +1,125 @@
+"""Is a file's tree a JSON Schema that we can use: valid, complete in itself, not misspelt?
+
+The checks are those of a definition's `input` (docs/language.md): dialect 2020-12, no reference that leaves the
+document, a warning for what looks like a misspelt keyword. In addition a pattern must be one that can be matched in
+linear time, because what it is matched against comes from strangers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NoReturn
+
+import jsonschema_rs
+
+from workflows.language.diagnostics import Diagnostics, suggestion
+from workflows.language.tree import Entry, Items, Scalar, Table, Tree, find, plain
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+ANNOTATIONS: Final = frozenset(
+    [
+        *("$schema", "$id", "$comment", "$anchor", "$dynamicAnchor", "$vocabulary", "$defs", "definitions"),
+        *("title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples"),
+        *("contentEncoding", "contentMediaType", "contentSchema"),
+    ]
+)
+"""Keywords that no value can fail."""
+
+ASSERTIONS: Final = frozenset(
+    [
+        *("$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "type", "const", "enum"),
+        *("dependentSchemas", "dependentRequired", "prefixItems", "items", "contains", "maxContains", "minContains"),
+        *("properties", "patternProperties", "additionalProperties", "propertyNames", "required"),
+        *("unevaluatedItems", "unevaluatedProperties", "maxProperties", "minProperties"),
+        *("maxItems", "minItems", "uniqueItems", "maxLength", "minLength", "pattern", "format"),
+        *("multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum"),
+    ]
+)
+"""Keywords that a value can fail."""
+
+NAMED_SCHEMAS: Final = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
+"""Keywords whose value is a table of schemas by name."""
+
+DATA: Final = frozenset({"const", "enum", "default", "examples", "required", "dependentRequired"})
+"""Keywords whose value is no schema, whatever it looks like."""
+
+_REFERENCES = ("$ref", "$dynamicRef")
+
+
+def validator_of(schema: dict[str, Any] | bool) -> jsonschema_rs.Draft202012Validator:
+    """Return the validator of a schema; it never leaves the process, and its messages hold no values.
+
+    Raises:
+        jsonschema_rs.ValidationError: The schema is not valid, or refers to something that is not in it.
+    """
+    return jsonschema_rs.Draft202012Validator(
+        schema,
+        validate_formats=True,
+        retriever=_refuse,
+        mask="the value",
+        pattern_options=jsonschema_rs.RegexOptions(),
+    )
+
+
+def check_schema(tree: Tree, report: Diagnostics) -> jsonschema_rs.Draft202012Validator | None:
+    """Report what is wrong with the schema in a file; return its validator, or None where there is an error."""
+    _check_spelling(tree, report)
+    if _leaves_the_document(tree, report):
+        return None
+    try:
+        return validator_of(plain(tree))
+    except jsonschema_rs.ValidationError as error:
+        at = find(tree, error.instance_path).at
+        where = "".join(f"/{part}" for part in error.instance_path)
+        message = f"{f'`{where}`' if where else 'this'} is no JSON Schema: {error.message}"
+        report.error(at, "invalid-schema", message, _cure(error))
+    return None
+
+
+def _cure(error: jsonschema_rs.ValidationError) -> str:
+    if error.instance_path[-1:] == ["pattern"]:
+        return "a pattern may have no look-around and no back-reference: it is to be matched in linear time"
+    return "it is to be JSON Schema 2020-12"
+
+
+def _leaves_the_document(tree: Tree, report: Diagnostics) -> bool:
+    before = len(report.found)
+    for entry in keywords(tree):
+        value = entry.value.value if isinstance(entry.value, Scalar) else None
+        if entry.key in _REFERENCES and isinstance(value, str) and not value.startswith("#"):
+            hint = "put the part under `$defs` and refer to '#/$defs/NAME'"
+            message = f"the schema refers to another document: {value!r}"
+            report.error(entry.value.at, "remote-reference", message, hint)
+        elif entry.key == "$schema" and value != DIALECT:
+            message = f"schemas here are of JSON Schema 2020-12, not {value!r}"
+            report.error(entry.value.at, "invalid-schema", message, "leave `$schema` out")
+    return len(report.found) > before
+
+
+def _check_spelling(tree: Tree, report: Diagnostics) -> None:
+    known = ANNOTATIONS | ASSERTIONS
+    for entry in keywords(tree):
+        near = None if entry.key in known or entry.key.startswith("x-") else suggestion(entry.key, known)
+        if near is not None:
+            message = f"{entry.key!r} is no keyword of JSON Schema, so it checks nothing"
+            report.warning(entry.at, "unknown-schema-keyword", message, f"did you mean {near!r}?")
+
+
+def keywords(tree: Tree) -> Iterator[Entry]:
+    """Yield every keyword of a schema and of the schemas inside it; not what is data in it."""
+    if isinstance(tree, Items):
+        for item in tree.items:
+            yield from keywords(item)
+    if not isinstance(tree, Table):
+        return
+    for entry in tree.entries:
+        yield entry
+        if entry.key in NAMED_SCHEMAS and isinstance(entry.value, Table):
+            for named in entry.value.entries:
+                yield from keywords(named.value)
+        elif entry.key not in DATA:
+            yield from keywords(entry.value)
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise LookupError(f"{uri} is not part of the schema")

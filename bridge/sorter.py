@@ -1,0 +1,82 @@
+"""The station at the inbox: a message that the broker could not place by its headers goes to the partition of its key.
+
+One bridge sorts at a time (the inbox has a single active consumer), and what has one key goes on in the order in which
+it came. A copy that the broker does not take is tried again here, in its lane, so that nothing behind it goes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.amqp.acknowledge import Reached, acknowledge, now_or_refused, put_on, refusal
+from bridge.amqp.delivery import Delivery
+from bridge.amqp.outlets import Outlets
+from bridge.backoff import delay_seconds
+from bridge.envelope import decode
+from bridge.errors import PublishUnconfirmedError, SessionLostError
+from bridge.lanes import Lanes
+from bridge.outcomes import Outcome, Refused
+from bridge.reading import too_often
+from bridge.route import route
+from bridge.settings import BridgeSettings
+from bridge.sorting import Place, place
+from contracts.ports import UnfitEventError
+from workflows.language.library import Library
+
+_MOST_FAILURES = 3
+"""A channel that was opened while a queue had lost its leader goes on refusing; a new session has new channels."""
+
+
+@dataclass
+class Sorter:
+    """Sorts deliveries of the inbox; `told` is told of those that are no events."""
+
+    library: Callable[[], Library]
+    settings: BridgeSettings
+    told: Callable[[Outcome], None]
+    reached: Reached
+    lanes: Lanes = field(default_factory=Lanes)
+
+    async def take(self, delivery: Delivery, outlets: Outlets) -> None:
+        """Handle one delivery to its end.
+
+        Raises:
+            SessionLostError: The connection is lost; the broker will deliver again.
+            UnroutableEventError: A queue is gone; likewise, once the topology was declared again.
+        """
+        found = now_or_refused(lambda: self._place(delivery))
+        if isinstance(found, Refused):
+            await self._put_aside(delivery, found, outlets)
+        else:
+            async with self.lanes.through([found.key]):
+                await self._sort(delivery, found, outlets)
+        await acknowledge(delivery, self.reached)
+
+    def _place(self, delivery: Delivery) -> Place:
+        too_often(delivery, self.settings.deliveries)
+        event = decode(delivery.body, delivery.properties)
+        return place(event, delivery.priority, route(event, self.library()), self.settings.topology)
+
+    async def _put_aside(self, delivery: Delivery, refused: Refused, outlets: Outlets) -> None:
+        outcome = Outcome(None, None, delivery.routing_key, 1, refused)
+        await put_on(delivery, outcome, None, outlets, self.reached)
+        self.told(outcome)
+
+    async def _sort(self, delivery: Delivery, found: Place, outlets: Outlets) -> None:
+        failures = 0
+        while True:
+            try:
+                await outlets.sort(delivery, found, self.settings.topology)
+            except UnfitEventError as error:
+                await self._put_aside(delivery, refusal(error, 1), outlets)
+                return
+            except PublishUnconfirmedError as error:
+                failures += 1
+                if failures >= _MOST_FAILURES:
+                    raise SessionLostError(str(error)) from error
+                await asyncio.sleep(delay_seconds(failures, self.settings.longest_reconnect))
+            else:
+                self.reached("after-sort")
+                return

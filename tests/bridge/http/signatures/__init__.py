@@ -1,0 +1,1 @@
+"""Tests of the schemes by which webhooks are signed."""

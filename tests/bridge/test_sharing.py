@@ -1,0 +1,140 @@
+"""Several bridges: they share the work, and the order of each key holds whatever happens to one of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+
+from bridge.bridge import running_bridge
+from bridge.outcomes import Outcome
+from bridge.settings import BridgeSettings
+from bridge.surroundings import Surroundings, Watchers
+from bridge.topology.model import Topology
+from cli.stack.events import Service
+from contracts.envelope import Event
+from store import bridges
+from tests.bridge.bus import Bus
+from tests.bridge.library import event
+from tests.bridge.processes import bridge_process
+from tests.bridge.waiting import eventually
+from tests.bridge.world import LIBRARY, World
+
+MANY = 10_000 if os.environ.get("SAGA_CHAOS") == "full" else 2_000
+QUICK = timedelta(milliseconds=200)
+
+
+def _counting(counts: Counter[str], name: str, seen: Callable[[], None]) -> Callable[[Outcome], None]:
+    def count(_: Outcome) -> None:
+        counts[name] += 1
+        seen()
+
+    return count
+
+
+async def _all_alive(world: World, count: int) -> None:
+    async def so_many() -> bool:
+        return len(await bridges.alive(world.database)) == count
+
+    await eventually(so_many)
+
+
+async def test_three_bridges_share_the_work_evenly(world: World, bus: Bus) -> None:
+    """Of some thousand events each takes its part: 20 to 47 %; all are handled once."""
+    counts, done = Counter[str](), asyncio.Event()
+    settings = BridgeSettings(Topology(), sign_of_life=QUICK, task_queue=world.task_queue)
+
+    def seen() -> None:
+        if counts.total() >= MANY:
+            done.set()
+
+    async with AsyncExitStack() as stack:
+        for name in ("one", "two", "three"):
+            around = Surroundings(world.amqp_url, world.client, world.database, lambda: LIBRARY)
+            watchers = Watchers(_counting(counts, name, seen))
+            await stack.enter_async_context(running_bridge(around, settings, watchers))
+        await _all_alive(world, 3)
+        await bus.publish_many(event("nobody.cares", {"n": n}, f"event-{n}") for n in range(MANY))
+        await asyncio.wait_for(done.wait(), 300)
+    assert counts.total() == MANY
+    assert all(0.20 <= counts[name] / MANY <= 0.47 for name in ("one", "two", "three")), counts
+
+
+def _story(key: str, words: int) -> list[Event]:
+    begin = event("patient.begin", {"id": key}, f"{key}-begin")
+    notes = [event("patient.note", {"id": key, "say": str(n)}, f"{key}-{n}") for n in range(words)]
+    return [begin, *notes, event("patient.note", {"id": key, "say": "end"}, f"{key}-end")]
+
+
+async def test_order_of_each_key_holds_when_bridges_come_and_go(world: World, bus: Bus) -> None:
+    """Queues change hands while events flow: a bridge joins, one leaves in good order, another joins."""
+    keys, words = [world.key() for _ in range(20)], 15
+    stories = [_story(key, words) for key in keys]
+    published = [one for step in zip(*stories, strict=True) for one in step]
+    async with world.bridge(sign_of_life=QUICK):
+        async with world.bridge(sign_of_life=QUICK):
+            for one in published[: len(published) // 2]:
+                await bus.publish(one)
+        async with world.bridge(sign_of_life=QUICK):
+            for one in published[len(published) // 2 :]:
+                await bus.publish(one)
+            told = [await world.notes(key) for key in keys]
+    assert told == [[*map(str, range(words)), "end"]] * len(keys)
+
+
+@pytest.mark.parametrize("point", ["after-start", "after-record", "before-acknowledge"])
+async def test_order_of_each_key_holds_when_a_bridge_is_killed(
+    world: World, bus: Bus, temporal_service: Service, point: str
+) -> None:
+    """Two bridges, one dies by SIGKILL in the middle: every run has its words in order, each once."""
+    keys, words = [world.key() for _ in range(10)], 10
+    stories = [_story(key, words) for key in keys]
+    async with world.bridge():
+        pass
+    crash = ("--crash-at", point, "--crash-count", "20")
+    async with bridge_process(world, temporal_service, *crash) as dying, bridge_process(world, temporal_service):
+        for step in zip(*stories, strict=True):
+            for one in step:
+                await bus.publish(one)
+        assert await dying.wait() == -9
+        told = [await world.notes(key) for key in keys]
+    assert told == [[*map(str, range(words)), "end"]] * len(keys)
+
+
+async def test_events_with_both_headers_take_the_short_way(world: World, bus: Bus) -> None:
+    """A producer that says key and class itself saves the sorting; order and outcome are the same."""
+    key = world.key()
+    headers = {"x-group-id": key, "x-priority-class": "high"}
+    sorted_by_us: list[str] = []
+
+    def reached(name: str) -> None:
+        if name == "after-sort":
+            sorted_by_us.append(name)
+
+    async with world.bridge(reached=reached):
+        for one in _story(key, 5):
+            await bus.publish(one, headers=headers)
+        assert await world.notes(key) == [*"01234", "end"]
+    assert sorted_by_us == []
+
+
+async def test_urgent_events_overtake_a_backlog(world: World, bus: Bus) -> None:
+    """Some of high priority behind many of low, while Temporal is the bottleneck: they are through while low ones still
+    wait, and low ones go on meanwhile."""
+    low = [event("quick.low", {"id": world.key()}, f"low-{n}") for n in range(400)]
+    high = [event("quick.high", {"id": world.key()}, f"high-{n}") for n in range(20)]
+    async with world.bridge():
+        pass
+    await bus.publish_many(low)
+    await bus.publish_many(high, priority=9)
+    async with world.bridge(concurrency=1):
+        await world.outcomes.until(len(low) + len(high))
+    order = [outcome.event_type for outcome in world.outcomes]
+    last_high = len(order) - order[::-1].index("quick.high")
+    assert last_high < 0.8 * len(order), f"the last urgent event was number {last_high} of {len(order)}"
+    assert order[:last_high].count("quick.low") > 0

@@ -1,0 +1,1 @@
+"""Tests of the topology: model, layout, file, differences. No broker is needed."""
