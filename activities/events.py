@@ -1,7 +1,10 @@
 """`event.publish`: tell the event bus. The action behind the step type `emit`.
 
 The event's id and time are fixed by run and step: a repeated attempt publishes a duplicate that consumers recognise
-and drop.
+and drop. Only the trace context in its metadata differs from attempt to attempt.
+
+What the worker was given as publisher decides when the step is done: with a database it is the outbox, so that a broker
+that is away stops no run; without one it is the bus itself, and the step waits for the broker's confirm.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from activities.action import Call, action
 from contracts.envelope import Event
 from contracts.json import Json
 from contracts.names import ACTION_PUBLISH
+from contracts.tracing import current_trace
 
 EVENT_TYPE: Final = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 ROUTING_KEY_BYTES: Final = 255
@@ -53,6 +57,7 @@ def event_of(
         "correlation_id": call.context.correlation_id or call.context.run,
         "causation_id": call.context.run,
         "workflow_id": call.context.workflow_id,
+        **current_trace(),
     }
     if key is not None:
         metadata["group_id"] = key

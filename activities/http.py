@@ -16,6 +16,7 @@ from activities.connections import connection_named
 from activities.exchange import MAX_RESPONSE_BYTES, Request, exchange, merged
 from activities.outbound import CONNECT_SECONDS, READ_SECONDS
 from activities.responses import unexpected
+from contracts.tracing import current_trace
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 Scalar = str | int | float | bool
@@ -122,7 +123,7 @@ def _target(given: HttpRequest, call: Call) -> tuple[str, dict[str, str]]:
 
 
 def _defaults(given: HttpRequest, key: str) -> dict[str, str]:
-    headers = {} if given.method in _SAFE else {"idempotency-key": key}
+    headers = current_trace() | ({} if given.method in _SAFE else {"idempotency-key": key})
     if given.sends_json():
         headers["content-type"] = "application/json"
     elif given.text is not None:

@@ -37,7 +37,7 @@ class Resources:
     Attributes:
         http: The guarded client (`activities.outbound.open_client`): the only way out.
         database: PostgreSQL, or None.
-        publisher: The event bus, or None.
+        publisher: The way to the event bus (the outbox where there is a database), or None.
         connections: Outside systems by name.
         secret: Turns a reference (`env:NAME`, `file:PATH`) into its value.
         source: `source` of the events that actions publish.

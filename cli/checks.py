@@ -23,15 +23,16 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, GetSystemInfoRequest
 from temporalio.client import Client
 
+from bridge.amqp.comparison import compare, surplus
 from bridge.amqp.connection import address, connected
-from bridge.amqp.topology import declare_queues
-from bridge.settings import BridgeSettings
 from cli import connections
+from cli.bus import bridge_settings
 from cli.connections import NoAddressError
 from cli.definitions import compile_files
 from cli.output import counted
 from cli.settings import Settings
 from cli.stack.temporal import SEARCH_ATTRIBUTES
+from cli.topology import read_topology, unchangeable, wanted
 from contracts.errors import SagaError, ServiceUnreachableError
 from contracts.json import Json
 from store.database import open_database
@@ -142,9 +143,13 @@ async def _database(settings: Settings) -> list[Check]:
 async def _broker(settings: Settings) -> list[Check]:
     url = connections.require_broker(settings)
     async with connected(url, "saga doctor") as connection:
-        await declare_queues(connection, BridgeSettings())
-        found = f"version {_broker_version(connection)} at {address(url)}, exchange and queues as needed"
-        return [Check("RabbitMQ", "ok", found, service=True)]
+        found = f"version {_broker_version(connection)} at {address(url)}"
+        wishes = bridge_settings(settings, read_topology())
+        findings = (*await compare(connection, wanted(wishes)), *await surplus(connection, wishes.topology))
+        if stuck := unchangeable(findings):
+            names = ", ".join(each.name if each.difference else f"{each.name} ({each.state})" for each in stuck)
+            return [Check("RabbitMQ", "failed", f"{found}; otherwise than needed: {names}", "`saga topology diff`")]
+        return [Check("RabbitMQ", "ok", f"{found}, exchanges and queues as needed", service=True)]
 
 
 def _broker_version(connection: AbstractConnection) -> str:

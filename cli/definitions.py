@@ -24,7 +24,7 @@ from workflows.language.triggers import Definition
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _OTHER_FOLDERS = frozenset({"events", "tests"})
-_OTHER_FILES = frozenset({"connections", "topology"})
+_OTHER_FILES = frozenset({"connections", "topology", "webhooks"})
 # More than the compiler takes, so that it is the compiler that says so; less than what would fill the memory.
 _READ_BYTES = 8 * 1024 * 1024
 

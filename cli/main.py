@@ -18,7 +18,8 @@ from typing import NoReturn
 import click
 
 from cli.exits import Exit, ReportedError
-from cli.group import CommandGroup
+from cli.group import PACKAGE, CommandGroup
+from cli.menu import SECTIONS
 from contracts.errors import PermanentError, SagaError, ServiceUnreachableError
 
 _EPILOG = """\b
@@ -34,7 +35,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 _ABOUT_A_SERVICE = frozenset({"missing-service", "service-failed"})
 
 
-@click.group(cls=CommandGroup, epilog=_EPILOG, context_settings=_CONTEXT)
+@click.group(cls=CommandGroup, package=PACKAGE, sections=SECTIONS, epilog=_EPILOG, context_settings=_CONTEXT)
 @click.version_option(package_name="sagawright", prog_name="saga")
 def saga() -> None:
     """Run YAML workflow definitions as durable Temporal workflows."""

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cli.bus import BusFiles, bus_files, read_bus_files
 from cli.connections import temporal_errors
 from cli.definitions import compile_files, definition_files, show_diagnostics
 from cli.deployment import Deployed, deploy
@@ -25,16 +26,19 @@ _EVERY_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def reloading(system: System, folder: Path, task_queue: str, tell: Callable[[str], None]) -> AsyncIterator[None]:
+async def reloading(
+    system: System, folder: Path, seen: Look, task_queue: str, tell: Callable[[str], None]
+) -> AsyncIterator[None]:
     """Keep the definitions of a system up to date inside the block.
 
     Args:
         system: Its definitions are replaced.
-        folder: Where they are; `system` has what is there now.
+        folder: Where they are.
+        seen: The look from before `system` got its definitions, so that no change since then is missed.
         task_queue: The owner of the schedules.
         tell: Takes a line about each change, or why it was not taken.
     """
-    task = asyncio.create_task(_Reloading(system, folder, task_queue, tell).go_on())
+    task = asyncio.create_task(_Reloading(system, folder, task_queue, tell).go_on(seen))
     try:
         yield
     finally:
@@ -45,7 +49,7 @@ async def reloading(system: System, folder: Path, task_queue: str, tell: Callabl
 def look_at(folder: Path) -> Look:
     """Return what tells whether a definition was changed: names, times and sizes of the files."""
     try:
-        return frozenset((str(file), *_stamp(file)) for file in definition_files(folder))
+        return frozenset((str(file), *_stamp(file)) for file in (*definition_files(folder), *bus_files(folder)))
     except (SagaError, OSError):
         # The folder is being replaced.
         return frozenset()
@@ -63,8 +67,8 @@ class _Reloading:
     task_queue: str
     tell: Callable[[str], None]
 
-    async def go_on(self) -> None:
-        taken = last = look_at(self.folder)
+    async def go_on(self, seen: Look) -> None:
+        taken = last = seen
         while True:
             await asyncio.sleep(_EVERY_SECONDS)
             now = look_at(self.folder)
@@ -75,11 +79,15 @@ class _Reloading:
 
     async def _take(self) -> None:
         try:
-            library = await asyncio.to_thread(self._compiled)
+            library, bus = await asyncio.to_thread(self._read)
             if library is not None:
                 self.tell(_sentence(await self._deploy(library)))
+                self.system.current.bus = bus
         except SagaError as error:
             self.tell(f"The old definitions stay: {error}")
+
+    def _read(self) -> tuple[Library | None, BusFiles]:
+        return self._compiled(), read_bus_files(self.folder)
 
     def _compiled(self) -> Library | None:
         compilation = compile_files([self.folder])

@@ -1,12 +1,13 @@
-"""The composition root of `up`, `demo`, `worker` and `bridge`: resources, worker, bridge.
+"""The composition root of workers: what actions use, and the worker itself; `cli/bridging.py` is that of bridges.
 
 Who opens, closes: each part is an `async with`, and leaving the block lets it finish what it has in hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client
@@ -15,30 +16,42 @@ from activities.addresses import parse_networks
 from activities.connections import Connection, parse_connections
 from activities.outbound import open_client
 from activities.resources import Resources
-from bridge.amqp.publisher import open_publisher
-from bridge.bridge import Bridge, running_bridge
-from bridge.outcomes import Outcome
-from bridge.settings import BridgeSettings
+from bridge.amqp.publisher import Publisher, open_publisher
+from bridge.chores import doing
+from bridge.metrics import Metrics
+from bridge.outbox import OutboxPublisher
+from bridge.relay import Relay
+from cli.bus import BusFiles
 from cli.secrets import resolve_secret
 from cli.settings import Settings
-from store.database import open_database
+from contracts.ports import EventPublisher
+from store.database import Database, open_database
 from workers.worker import make_worker
 from workflows.temporal.run import LibrarySource
 
 _CONNECTIONS = "connections.yaml"
+_SILENT = Metrics()
+_PATIENCE = timedelta(seconds=10)
 
 
 @asynccontextmanager
 async def opened_resources(
-    settings: Settings, definitions: Path, database_url: str | None, amqp_url: str | None
+    settings: Settings,
+    definitions: Path,
+    database_url: str | None,
+    amqp_url: str | None,
+    bus: BusFiles,
+    metrics: Metrics = _SILENT,
 ) -> AsyncIterator[Resources]:
     """Open what actions use, and close it at the end.
 
     Args:
-        settings: They say which networks may be reached.
+        settings: They say which networks may be reached, and how events are written.
         definitions: The folder in which `connections.yaml` is looked for.
         database_url: PostgreSQL; None = actions that need it wait for a worker that has it.
-        amqp_url: RabbitMQ; None likewise.
+        amqp_url: RabbitMQ; None likewise. With PostgreSQL events go to the outbox, and to RabbitMQ from there.
+        bus: Events are checked by its schemas before they are published.
+        metrics: Told what is published to RabbitMQ from here.
 
     Raises:
         ServiceUnreachableError: PostgreSQL does not answer. (RabbitMQ is asked with the first event.)
@@ -47,8 +60,29 @@ async def opened_resources(
     async with AsyncExitStack() as parts:
         http = await parts.enter_async_context(open_client(parse_networks(settings.allowed_networks)))
         database = await parts.enter_async_context(open_database(database_url)) if database_url else None
-        publisher = await parts.enter_async_context(open_publisher(amqp_url)) if amqp_url else None
+        broker: Publisher | None = None
+        if amqp_url:
+            way = open_publisher(
+                amqp_url, topology=bus.topology, check=bus.schemas.check, metrics=metrics, form=settings.event_form
+            )
+            broker = await parts.enter_async_context(way)
+        publisher = await parts.enter_async_context(_publishing(database, broker, bus))
         yield Resources(http, database, publisher, _connections(definitions), resolve_secret)
+
+
+@asynccontextmanager
+async def _publishing(
+    database: Database | None, broker: Publisher | None, bus: BusFiles
+) -> AsyncIterator[EventPublisher | None]:
+    """Give the way to the bus: the outbox where there is a database, relayed from here too if there is a broker."""
+    if database is None:
+        yield broker
+    elif broker is None:
+        yield OutboxPublisher(database, bus.schemas.check)
+    else:
+        relay = Relay(database, broker)
+        async with doing({"outbox": relay.run}, _PATIENCE):
+            yield OutboxPublisher(database, bus.schemas.check, relay.wake)
 
 
 @asynccontextmanager
@@ -58,25 +92,6 @@ async def running_worker(
     """Run a worker inside the block."""
     async with make_worker(client, library, resources, settings.task_queue):
         yield
-
-
-@asynccontextmanager
-async def bridged(
-    amqp_url: str,
-    client: Client,
-    library: LibrarySource,
-    settings: Settings,
-    on_outcome: Callable[[Outcome], None] | None = None,
-) -> AsyncIterator[Bridge]:
-    """Run a bridge inside the block.
-
-    Raises:
-        ServiceUnreachableError: RabbitMQ does not answer.
-        SagaError: RabbitMQ refuses.
-    """
-    wanted = BridgeSettings(task_queue=settings.task_queue, prefetch=settings.prefetch)
-    async with running_bridge(amqp_url, client, library, wanted, on_outcome=on_outcome) as bridge:
-        yield bridge
 
 
 def _connections(definitions: Path) -> Mapping[str, Connection]:

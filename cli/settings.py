@@ -8,10 +8,11 @@ started.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +24,7 @@ from pydantic_settings import (
 from activities.addresses import parse_networks
 from cli.stack.folder import read_addresses
 from contracts.errors import PermanentError
+from workflows.language.durations import parse_duration
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
 
 FILE = "saga.toml"
 PREFIX = "SAGA_"
+
+
+def _duration(value: object) -> object:
+    """Read a duration as definitions spell it, such as `24h`; what is none is left to be refused."""
+    return timedelta(seconds=parse_duration(value)) if isinstance(value, str) else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 
 
 class BadSettingsError(PermanentError):
@@ -47,8 +57,8 @@ class Settings(BaseSettings):
     database_url: str | None = Field(default=None, repr=False, pattern=r"^postgres(ql)?://")
     """The PostgreSQL server, `postgresql://user:password@host:port/database`."""
 
-    amqp_url: str | None = Field(default=None, repr=False, pattern=r"^amqps?://")
-    """The RabbitMQ broker, `amqp://user:password@host:port/vhost`."""
+    amqp_url: str | None = Field(default=None, repr=False, pattern=r"^amqps?://[^,\s]+(,\s*amqps?://[^,\s]+)*$")
+    """The RabbitMQ broker, `amqp://user:password@host:port/vhost`; several nodes of a cluster, separated by commas."""
 
     task_queue: str = Field(default="saga", min_length=1)
     """The Temporal task queue on which runs start."""
@@ -60,7 +70,34 @@ class Settings(BaseSettings):
     """The folder in which the embedded stack keeps its state."""
 
     prefetch: int = Field(default=50, ge=1, le=65_535)
-    """How many unacknowledged events the bridge takes at once."""
+    """How many unacknowledged events the bridge takes at once, in each priority class."""
+
+    dedup_window: Duration = timedelta(hours=24)
+    """How long the id of an event is remembered, so that a repetition is dropped."""
+
+    event_retention: Duration = timedelta(days=30)
+    """How long an event stays in the log before its day is archived."""
+
+    dead_letter_retention: Duration = timedelta(days=7)
+    """How long a dead letter is kept."""
+
+    event_form: Literal["saga", "cloudevents", "cloudevents-binary"] = "saga"
+    """How events that runs and our commands publish are written."""
+
+    archive: str = ""
+    """Where old days of the event log go: a folder, or `s3://bucket/prefix`; empty = `archive` in the state folder."""
+
+    http_host: str = "127.0.0.1"
+    """The address at which the bridge takes webhooks."""
+
+    http_port: int | None = Field(default=None, ge=0, le=65_535)
+    """The port at which the bridge takes webhooks; none = it takes none."""
+
+    metrics_host: str = "127.0.0.1"
+    """The address of the Prometheus endpoint."""
+
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """The port of the Prometheus endpoint; none = there is none."""
 
     allowed_networks: str = ""
     """Networks that actions may reach although they are not public, separated by commas: `10.0.0.0/8, ::1/128`."""

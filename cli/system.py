@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from temporalio.client import Client, Plugin
 
 from bridge.bridge import Bridge
+from bridge.metrics import Metrics
 from bridge.outcomes import Outcome
 from cli import connections
+from cli.bridging import Services, bridged
+from cli.bus import BusFiles, read_bus_files
 from cli.deployment import Deployed, deploy, prepare_namespace
-from cli.serving import bridged, opened_resources, running_worker
+from cli.serving import opened_resources, running_worker
 from cli.settings import Settings
 from cli.stack import stack
 from cli.stack.events import Report
@@ -29,9 +32,10 @@ from workflows.language.library import Library
 
 @dataclass
 class CurrentLibrary:
-    """The definitions that worker and bridge use now; they ask for each run and each event."""
+    """The definitions, and what is said about events, that worker and bridge use now; they ask each time."""
 
     library: Library
+    bus: BusFiles
 
     def __call__(self) -> Library:
         """Return them."""
@@ -54,12 +58,13 @@ class System:
 class Watchers:
     """Who is told what happens: to the parts of the stack, and to each event that the bridge took.
 
-    `plugins` are the SDK's own for the Temporal client, such as tracing.
+    `plugins` are the SDK's own for the Temporal client, such as tracing; `metrics` count what the bridge does.
     """
 
     report: Report
     on_outcome: Callable[[Outcome], None]
     plugins: Sequence[Plugin] = ()
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 @asynccontextmanager
@@ -78,18 +83,26 @@ async def running_system(
     Raises:
         SagaError: A part cannot be started or does not answer, or the deployment is refused.
     """
+    bus = read_bus_files(definitions)
     async with AsyncExitStack() as parts:
         addresses = await parts.enter_async_context(stack.running(stack_settings, watchers.report))
         client = await parts.enter_async_context(connections.temporal(settings, watchers.plugins))
         await prepare_namespace(client)
         resources = await parts.enter_async_context(
-            opened_resources(settings, definitions, addresses.database_url, addresses.amqp_url)
+            opened_resources(settings, definitions, addresses.database_url, addresses.amqp_url, bus, watchers.metrics)
         )
         database = resources.opened_database()
-        current = CurrentLibrary(library)
+        current = CurrentLibrary(library, bus)
         deployed = await deploy(database, client, library, settings.task_queue)
         await parts.enter_async_context(running_worker(client, current, resources, settings))
         bridge = await parts.enter_async_context(
-            bridged(addresses.amqp_url, client, current, settings, watchers.on_outcome)
+            bridged(
+                Services(addresses.amqp_url, client, database),
+                current,
+                settings,
+                lambda: current.bus,
+                watchers.metrics,
+                watchers.on_outcome,
+            )
         )
         yield System(addresses, client, database, current, deployed, bridge)

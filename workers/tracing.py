@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor
-from opentelemetry.trace import set_tracer_provider
-from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
+from opentelemetry.trace import get_tracer_provider, set_tracer_provider
+from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, ReplaySafeTracerProvider, create_tracer_provider
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,17 @@ class Tracing:
 def tracing_plugin(tracing: Tracing) -> OpenTelemetryPlugin:
     """Return the plugin that traces runs; give it to the client, from which workers take it.
 
-    The tracer provider is the process's: call it once, at the start.
+    OpenTelemetry has one tracer provider in a process: a second call adds its processor to the provider of the first,
+    whose service and attributes stay.
     """
-    resource = Resource.create({"service.name": tracing.service, **(tracing.attributes or {})})
-    provider = create_tracer_provider(resource=resource, shutdown_on_exit=False)
+    provider = get_tracer_provider()
+    if not isinstance(provider, ReplaySafeTracerProvider):
+        provider = _new_provider(tracing)
+        set_tracer_provider(provider)
     provider.add_span_processor(tracing.processor)
-    set_tracer_provider(provider)
     return OpenTelemetryPlugin(add_temporal_spans=tracing.temporal_spans)
+
+
+def _new_provider(tracing: Tracing) -> ReplaySafeTracerProvider:
+    resource = Resource.create({"service.name": tracing.service, **(tracing.attributes or {})})
+    return create_tracer_provider(resource=resource, shutdown_on_exit=False)

@@ -8,12 +8,16 @@ from pathlib import Path
 import click
 from temporalio.client import Plugin
 
+from bridge.metrics import Metrics
 from cli import connections, loop
-from cli.definitions import definitions_option, load_library
+from cli.bridging import Services, bridged
+from cli.bus import BusFiles, read_bus_files
+from cli.definitions import default_folder, definitions_option, load_library
 from cli.logs import log_to_stderr
-from cli.serving import bridged
+from cli.metrics import serving_metrics
 from cli.settings import Settings, load_settings
 from cli.tracing import traced
+from store.database import open_database
 from workflows.language.library import Library
 
 
@@ -22,26 +26,30 @@ from workflows.language.library import Library
 def command(paths: tuple[Path, ...]) -> None:
     """Turn events from RabbitMQ into runs and signals, until Ctrl-C or SIGTERM.
 
-    Temporal is found by TEMPORAL_ADDRESS, RabbitMQ by SAGA_AMQP_URL; without them, where `saga up` runs in this folder.
-    Several bridges share the work.
+    Temporal is found by TEMPORAL_ADDRESS, RabbitMQ by SAGA_AMQP_URL, PostgreSQL by SAGA_DATABASE_URL; without them,
+    where `saga up` runs in this folder. Several bridges share the work. With SAGA_HTTP_PORT it takes webhooks too,
+    with SAGA_METRICS_PORT it shows metrics to Prometheus.
 
     \b
     Examples:
       saga bridge
-      TEMPORAL_ADDRESS=temporal:7233 SAGA_AMQP_URL=amqp://saga@broker/ saga bridge
+      SAGA_AMQP_URL=amqp://saga@rabbit-1/,amqp://saga@rabbit-2/ SAGA_HTTP_PORT=8080 saga bridge
     """
     settings = load_settings()
     log_to_stderr(settings)
-    library = load_library(paths)
-    with traced() as plugins:
-        loop.serve(_serve(settings, library, plugins))
+    library, bus = load_library(paths), read_bus_files(paths[0] if paths else default_folder())
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
+        loop.serve(_serve(settings, library, bus, metrics, plugins))
 
 
-async def _serve(settings: Settings, library: Library, plugins: Sequence[Plugin]) -> None:
-    url = connections.require_broker(settings)
+async def _serve(
+    settings: Settings, library: Library, bus: BusFiles, metrics: Metrics, plugins: Sequence[Plugin]
+) -> None:
+    broker, store = connections.require_broker(settings), connections.require_database(settings)
     async with (
         connections.temporal(settings, plugins) as client,
-        bridged(url, client, lambda: library, settings) as bridge,
+        open_database(store) as database,
+        bridged(Services(broker, client, database), lambda: library, settings, lambda: bus, metrics) as bridge,
     ):
         click.echo(f"Bridge consumes events for task queue {settings.task_queue!r}.", err=True)
         await bridge.ended()

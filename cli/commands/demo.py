@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from bridge.amqp.publisher import open_publisher
 from cli import loop
+from cli.bus import publishing
 from cli.definitions import default_folder, load_library, resolve
 from cli.logs import log_to_file
 from cli.settings import Settings, load_settings, stack_settings
@@ -73,7 +73,7 @@ async def _demo(place: _Place, yes: bool, unattended: bool) -> None:
             stack = await _own_stack(place.settings)
             running = running_system(place.settings, stack, place.library, place.definitions, watchers)
             system = await parts.enter_async_context(running)
-        publisher = await parts.enter_async_context(open_publisher(system.addresses.amqp_url))
+        publisher = await parts.enter_async_context(publishing(place.settings, place.definitions))
         if system.addresses.ui:
             click.echo(f"\nThe Temporal UI: {click.style(system.addresses.ui, underline=True)}")
         try:

@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 import click
 from temporalio.client import Plugin
 
-from bridge.outcomes import Dispatched, Outcome, Refused, Unrouted
+from bridge.metrics import Metrics
+from bridge.outcomes import Delayed, Dispatched, Duplicate, Expired, Outcome, Refused, Unrouted
 from cli import loop
 from cli.commands.deploy import schedule_lines
 from cli.definitions import default_folder, load_library
 from cli.logs import log_to_file
+from cli.metrics import serving_metrics
 from cli.output import clean, counted
-from cli.reloading import reloading
+from cli.reloading import Look, look_at, reloading
 from cli.settings import Settings, load_settings, stack_settings
 from cli.startup import starting
 from cli.system import System, Watchers, running_system
@@ -29,7 +31,9 @@ from workflows.language.library import Library
 @dataclass(frozen=True)
 class _Choice:
     ui: bool
+    seen: Look
     plugins: Sequence[Plugin]
+    metrics: Metrics
 
 
 @click.command("up")
@@ -55,23 +59,23 @@ def command(folder: Path | None, ui: bool) -> None:
     """
     settings = load_settings()
     place = folder or default_folder()
-    library = load_library([place])
+    seen, library = look_at(place), load_library([place])
     log = log_to_file(settings, settings.state_dir)
     click.echo(f"Log: {log}")
-    with traced() as plugins:
-        loop.serve(_up(settings, library, place, _Choice(ui, plugins)))
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
+        loop.serve(_up(settings, library, place, _Choice(ui, seen, plugins, metrics)))
     click.echo("Stopped.")
 
 
 async def _up(settings: Settings, library: Library, place: Path, choice: _Choice) -> None:
     async with AsyncExitStack() as parts:
         with starting() as startup:
-            watchers = Watchers(startup.report, print_outcome, choice.plugins)
+            watchers = Watchers(startup.report, print_outcome, choice.plugins, choice.metrics)
             running = running_system(settings, stack_settings(settings, ui=choice.ui), library, place, watchers)
             system = await parts.enter_async_context(running)
         for line in summary(system, place):
             click.echo(line)
-        await parts.enter_async_context(reloading(system, place, settings.task_queue, print_now))
+        await parts.enter_async_context(reloading(system, place, choice.seen, settings.task_queue, print_now))
         try:
             await system.bridge.ended()
         finally:
@@ -112,6 +116,12 @@ def outcome_line(outcome: Outcome) -> str:
             what = ", ".join(f"{effect.kind} {clean(effect.workflow_id)}" for effect in effects)
         case Unrouted():
             what = "no trigger wants it"
+        case Duplicate():
+            what = "was here before"
+        case Expired():
+            what = click.style("came too late: its time is over", fg="yellow")
+        case Delayed(reason=reason):
+            what = click.style(f"will be tried again: {clean(reason)}", fg="yellow")
         case Refused(reason=reason):
             what = click.style(f"dead-lettered: {clean(reason)}", fg="red")
     return f"{click.style('event', fg='cyan')} {event}: {what}"

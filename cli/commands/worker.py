@@ -9,9 +9,12 @@ from pathlib import Path
 import click
 from temporalio.client import Plugin
 
+from bridge.metrics import Metrics
 from cli import connections, loop
+from cli.bus import read_bus_files
 from cli.definitions import default_folder, definitions_option, load_library
 from cli.logs import log_to_stderr
+from cli.metrics import serving_metrics
 from cli.output import counted
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings, amqp_url, database_url, load_settings
@@ -26,7 +29,8 @@ def command(paths: tuple[Path, ...]) -> None:
 
     Temporal is found by TEMPORAL_ADDRESS (and the other settings of Temporal's own command line), PostgreSQL by
     SAGA_DATABASE_URL, RabbitMQ by SAGA_AMQP_URL; without them, where `saga up` runs in this folder. Without a
-    database or a broker, actions that need one wait for a worker that has it.
+    database or a broker, actions that need one wait for a worker that has it. With SAGA_METRICS_PORT it shows metrics
+    to Prometheus.
 
     \b
     Examples:
@@ -36,14 +40,18 @@ def command(paths: tuple[Path, ...]) -> None:
     settings = load_settings()
     log_to_stderr(settings)
     library, folder = load_library(paths), paths[0] if paths else default_folder()
-    with traced() as plugins:
-        loop.serve(_serve(settings, library, folder, plugins))
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
+        loop.serve(_serve(settings, library, folder, metrics, plugins))
 
 
-async def _serve(settings: Settings, library: Library, definitions: Path, plugins: Sequence[Plugin]) -> None:
+async def _serve(
+    settings: Settings, library: Library, definitions: Path, metrics: Metrics, plugins: Sequence[Plugin]
+) -> None:
+    bus = read_bus_files(definitions)
+    database, broker = database_url(settings), amqp_url(settings)
     async with (
         connections.temporal(settings, plugins) as client,
-        opened_resources(settings, definitions, database_url(settings), amqp_url(settings)) as resources,
+        opened_resources(settings, definitions, database, broker, bus, metrics) as resources,
         running_worker(client, lambda: library, resources, settings),
     ):
         count = counted(len(library.all()), "version")

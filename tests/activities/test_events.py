@@ -8,7 +8,10 @@ import pytest
 
 from activities.events import event_publish
 from activities.resources import Resources
+from bridge.outbox import OutboxPublisher
 from contracts.errors import TemporaryError
+from store.database import Database
+from store.outbox import claimed, waiting_shards
 from tests.activities.bus import RememberingBus
 from tests.activities.carrying import SCHEDULED, carry_out, context, failure
 
@@ -59,6 +62,27 @@ async def test_publish_reports_a_broker_that_is_away(outside: Resources, bus: Re
     assert (error.type, error.non_retryable) == ("communication", False)
     nobus = dataclasses.replace(outside, publisher=None)
     assert "SAGA_AMQP_URL" in str(await failure(event_publish, nobus, GIVEN))
+
+
+async def test_publish_needs_no_broker_where_there_is_an_outbox(outside: Resources, database: Database) -> None:
+    """The step is done once the event is in the outbox, and a repeated attempt writes the same event again."""
+    resources = dataclasses.replace(outside, publisher=OutboxPublisher(database))
+    given = GIVEN | {"priority": 9, "key": "o-1"}
+    published = [await carry_out(event_publish, resources, given) for _ in range(2)]
+    (shard,) = await waiting_shards(database)
+    async with claimed(database, shard) as claim:
+        assert claim is not None
+        first, second = claim.rows
+    assert first.event == second.event
+    assert (first.event.id, first.priority, first.key) == (published[0]["event_id"], 9, "o-1")
+
+
+async def test_publish_says_at_once_what_can_never_be_published(outside: Resources, database: Database) -> None:
+    """The step fails, and nothing is left in the outbox."""
+    resources = dataclasses.replace(outside, publisher=OutboxPublisher(database))
+    error = await failure(event_publish, resources, GIVEN | {"data": "x" * 300_000})
+    assert error.non_retryable
+    assert await waiting_shards(database) == []
 
 
 @pytest.mark.parametrize(

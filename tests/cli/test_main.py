@@ -8,15 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from cli.exits import BadInputError, Exit, ReportedError
-from cli.group import COMMANDS
-from cli.main import run
+from cli.main import run, saga
+from cli.menu import COMMANDS, GROUPS
 from contracts.errors import ServiceUnreachableError
 from tests.cli.processes import ROOT, Shell
 
 HEAVY = {"temporalio", "pydantic", "rich", "aio_pika", "asyncpg", "httpx", "structlog", "yaml", "cel_expr_python"}
+
+
+def _commands_of(group: str) -> frozenset[str]:
+    return frozenset(name for part in GROUPS[group].sections.values() for name in part)
 
 
 async def test_help_lists_every_command_and_the_exit_codes(shell: Shell) -> None:
@@ -42,13 +47,34 @@ def test_commands_help_has_examples_and_the_lists_sentence(name: str, capsys: py
     assert run([name, "--help"]) == 0
     text = capsys.readouterr().out
     assert f"saga {name}" in text.partition("Examples:")[2]
-    assert importlib.import_module(f"cli.commands.{name}").command.name == name
+    command = saga.get_command(click.Context(saga), name)
+    assert command is not None
+    assert command.name == name
+
+
+@pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in sorted(_commands_of(group))])
+def test_groups_commands_help_has_examples_and_the_lists_name(
+    group: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line of a group's list has its file, and each command shows how to call it."""
+    assert run([group, name, "--help"]) == 0
+    assert f"saga {group} {name}" in capsys.readouterr().out.partition("Examples:")[2]
+    assert importlib.import_module(f"cli.commands.{group}.{name}").command.name == name
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_groups_have_no_file_without_a_line(group: str) -> None:
+    """A command that nobody can call is noticed."""
+    files = {file.stem for file in (ROOT / "cli" / "commands" / group).glob("[!_]*.py")}
+    assert files <= _commands_of(group)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["valdate"], "Did you mean 'validate'?"),
+        (["events", "pubish"], "Did you mean 'publish'?"),
+        (["events", "nothing-like-it"], "`saga events --help` lists the commands"),
         (["nothing-like-it"], "`saga --help` lists the commands"),
         (["run"], "Missing argument"),
         (["run", "greeting", "--input", "{"], "is no JSON"),

@@ -17,8 +17,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from cli.exits import Exit
+from cli.exporters import chosen_exporter
 from cli.settings import BadSettingsError
-from cli.tracing import chosen_exporter
 from tests.cli.processes import ROOT, Shell, until_line
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -122,7 +122,7 @@ async def test_console_prints_spans_on_stderr(given: Shell) -> None:
 )
 def test_exporter_is_the_one_that_the_variables_ask_for(environment: Mapping[str, str], exporter: str | None) -> None:
     """As OpenTelemetry's specification says, but that nothing set means no traces."""
-    assert chosen_exporter(environment) == exporter
+    assert chosen_exporter(environment, "traces") == exporter
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_exporter_is_the_one_that_the_variables_ask_for(environment: Mapping[str
 def test_exporter_that_there_is_not_is_a_plain_error(environment: Mapping[str, str], message: str) -> None:
     """The variable is named, and what can be had instead."""
     with pytest.raises(BadSettingsError, match=message):
-        chosen_exporter(environment)
+        chosen_exporter(environment, "traces")
 
 
 async def test_tracing_is_not_imported_where_nobody_asks(shell: Shell) -> None:
-    """Nothing set, nothing paid."""
+    """Nothing set, nothing paid: the SDK is what takes time, and a library may bring the interface along."""
     script = "import sys, cli.commands.up, cli.tracing\nwith cli.tracing.traced() as none: print(none, *sys.modules)"
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", script), cwd=ROOT, env=shell.environment, stdout=asyncio.subprocess.PIPE
@@ -147,4 +147,4 @@ async def test_tracing_is_not_imported_where_nobody_asks(shell: Shell) -> None:
     out, _ = await process.communicate()
     first, *modules = out.decode().split()
     assert first == "()"
-    assert not [name for name in modules if name.startswith("opentelemetry")]
+    assert not [name for name in modules if name.startswith(("opentelemetry.sdk", "opentelemetry.exporter"))]

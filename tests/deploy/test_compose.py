@@ -12,11 +12,15 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from bridge.amqp.connection import nodes_of
+from bridge.archive.bucket import BucketStorage
+from cli.archives import s3_access, storage_at
 from cli.settings import PREFIX, Settings
 from cli.stack.temporal import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parents[2]
 TEMPORAL = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
+AWS = {"AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,8 @@ def test_compose_follows_the_public_schema(compose: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("service", ["worker", "bridge"])
 def test_our_services_set_only_what_is_read(compose: dict[str, Any], service: str) -> None:
-    """Each variable of the worker and the bridge is a field of the settings, or Temporal's own."""
-    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | TEMPORAL
+    """Each variable of the worker and the bridge is a field of the settings, or Temporal's or AWS's own."""
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | TEMPORAL | AWS
     assert set(compose["services"][service]["environment"]) <= known
 
 
@@ -45,9 +49,67 @@ def test_our_services_have_acceptable_settings(
 ) -> None:
     """The settings accept the values that they get."""
     monkeypatch.chdir(tmp_path)
-    for name, value in compose["services"][service]["environment"].items():
-        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
-    assert Settings().amqp_url == "amqp://saga:saga-dev@rabbitmq:5672/"
+    set_all(monkeypatch, compose["services"][service])
+    given = nodes_of(Settings().amqp_url or "")
+    assert given == tuple(f"amqp://saga:saga-dev@rabbitmq-{number}:5672/" for number in (1, 2, 3))
+
+
+def test_archive_is_in_the_store_that_is_there(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The bridge archives into the bucket that is made, at the S3 service's address, with its password."""
+    monkeypatch.chdir(tmp_path)
+    services = compose["services"]
+    set_all(monkeypatch, services["bridge"])
+    storage, access = storage_at(None, Settings()), s3_access()
+    assert isinstance(storage, BucketStorage)
+    made = services["s3-bucket"]["entrypoint"][-1].removeprefix("store/")
+    assert storage.location == f"s3://{made}/events"
+    server = filled(services["s3"]["environment"])
+    assert (access.access_key_id, access.secret_access_key) == (
+        server["MINIO_ROOT_USER"],
+        server["MINIO_ROOT_PASSWORD"],
+    )
+    key = f"{access.access_key_id}:{access.secret_access_key}"
+    assert filled(services["s3-bucket"]["environment"])["MC_HOST_store"] == f"http://{key}@s3:9000"
+    assert access.endpoint == "http://s3:9000"
+    assert services["bridge"]["depends_on"].keys() >= {"s3-bucket", *services["worker"]["depends_on"]}
+
+
+def test_ports_that_are_listened_at_can_be_reached(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Webhooks and metrics of the bridge are published; Prometheus asks the metrics of both, and has our rules."""
+    monkeypatch.chdir(tmp_path)
+    services = compose["services"]
+    set_all(monkeypatch, services["bridge"])
+    settings = Settings()
+    assert (settings.http_host, settings.metrics_host) == ("0.0.0.0", "0.0.0.0")  # noqa: S104  # a container's own
+    assert services["bridge"]["ports"] == [
+        f"127.0.0.1:{port}:{port}" for port in (settings.http_port, settings.metrics_port)
+    ]
+    [job] = yaml.safe_load(compose["configs"]["prometheus"]["content"])["scrape_configs"]
+    assert job["static_configs"][0]["targets"] == [f"{name}:{settings.metrics_port}" for name in ("bridge", "worker")]
+    assert services["worker"]["environment"]["SAGA_METRICS_PORT"] == str(settings.metrics_port)
+    rules = ROOT / compose["configs"]["alerts"]["file"]
+    assert f'job="{job["job_name"]}"' in rules.read_text()
+
+
+def test_nothing_is_published_twice(compose: dict[str, Any]) -> None:
+    """Each port of the host belongs to one service."""
+    ports = [port.rsplit(":", 1)[0] for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == len(set(ports))
+
+
+def filled(environment: dict[str, str]) -> dict[str, str]:
+    """Return an environment as compose gives it where no variable is set."""
+    return {name: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value) for name, value in environment.items()}
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, service: dict[str, Any]) -> None:
+    """Set what a service gets."""
+    for name, value in filled(service["environment"]).items():
+        monkeypatch.setenv(name, value)
 
 
 def test_images_are_pinned(compose: dict[str, Any]) -> None:

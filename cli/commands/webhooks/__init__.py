@@ -1,0 +1,1 @@
+"""`saga webhooks`: who may send webhooks, and trying it out."""
