@@ -1,7 +1,7 @@
 # Everything starts here: `make demo` to see it work, `make test` to check it. Both prepare the machine by themselves.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint typecheck cover bench lock clean run-ready test-ready
+.PHONY: help demo test lint typecheck cover chaos bench lock clean run-ready test-ready
 
 BIN := .venv/bin
 PACKAGES := cli workers bridge workflows activities store contracts tests $(wildcard benchmarks)
@@ -28,8 +28,12 @@ cover: test-ready ## The tests alone, with branch coverage; ARGS are pytest's
 	@printf '\n== pytest ==\n' && $(BIN)/coverage run -m pytest $(ARGS)
 	@printf '\n== coverage of workflows/ ==\n' && $(BIN)/coverage report --include='workflows/*' --fail-under=90
 
+chaos: test-ready ## The fault suite in its full form; SAGA_CHAOS_SEED=n repeats a load
+	@SAGA_CHAOS=full $(BIN)/pytest -s tests/chaos $(ARGS)
+
 bench: test-ready ## The product against the same written by hand
 	@$(BIN)/python -m benchmarks.overhead $(ARGS)
+	@$(BIN)/python -m benchmarks.bridge
 
 lock: ## Resolve the dependencies anew (needs uv)
 	@command -v uv >/dev/null || { echo 'uv is needed: pipx install uv'; exit 2; }

@@ -16,12 +16,15 @@ from activities.outbound import open_client
 from activities.resources import Resources
 from cli.stack import temporal
 from cli.stack.events import Service
+from cli.stack.ports import choose_port
 from store.database import Database, open_database
-from tests.acceptance.processes import SHIPPED, Place, running
+from tests.acceptance.post import ERRANDS, SECRET, Post
+from tests.acceptance.processes import SHIPPED, Place, running, running_both
 from tests.acceptance.scenes import Theatre
 from tests.acceptance.skipping import add_search_attributes
 from tests.acceptance.tap import Tap, open_tap
 from tests.activities.bus import RememberingBus
+from tests.bridge.bus import open_bus
 from tests.definitions.hosting import hosting
 from tests.definitions.shipped import SEED
 from tests.services.postgres import fresh_database
@@ -66,6 +69,29 @@ def _with_seed(folder: Path) -> Path:
     shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns(SEED_TYPE, "__pycache__"))
     shutil.copy(SEED, folder / f"{SEED_TYPE}.json")
     return folder
+
+
+@pytest.fixture(scope="session")
+async def post(
+    temporal_service: Service,
+    postgres_service: Service,
+    rabbitmq_node: Broker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[Post]:
+    """The post office: it writes CloudEvents and takes webhooks."""
+    folder = tmp_path_factory.mktemp("post")
+    database_url, amqp_url = await fresh_database(postgres_service), await rabbitmq_node.fresh_url()
+    definitions = Path(shutil.copytree(ERRANDS, folder / "definitions"))
+    extra = {"SAGA_EVENT_FORM": "cloudevents", "SAGA_HTTP_PORT": str(choose_port()), "SHOP_SECRET": SECRET}
+    queue = f"post-{uuid.uuid4().hex[:8]}"
+    place = Place(folder, temporal_service.url, database_url, amqp_url, queue, definitions, extra=extra)
+    client = await Client.connect(temporal_service.url, namespace=temporal.NAMESPACE)
+    async with (
+        open_database(database_url) as database,
+        running_both(place) as (worker, bridge),
+        open_bus(amqp_url) as bus,
+    ):
+        yield Post(place, client, database, bus, worker, bridge)
 
 
 @pytest.fixture

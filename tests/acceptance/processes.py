@@ -13,7 +13,7 @@ import shutil
 import signal
 import sys
 import sysconfig
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from tests.bridge.waiting import eventually
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "definitions"
 _READY = {"worker": "Worker on task queue", "bridge": "Bridge consumes events"}
+_SAGA = (sys.executable, "-m", "cli.main")
 _PATIENCE_SECONDS = 30
 
 
@@ -38,6 +39,7 @@ class Place:
     task_queue: str
     definitions: Path = SHIPPED
     prefetch: int = 50
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """Return all that a process is told."""
@@ -52,7 +54,20 @@ class Place:
             "SAGA_DEFINITIONS": str(self.definitions),
             "SAGA_PREFETCH": str(self.prefetch),
             "SAGA_STATE_DIR": str(self.folder / "state"),
+            **self.extra,
         }
+
+    async def saga(self, *arguments: str) -> Finished:
+        """Call `saga`."""
+        return await finished(self, *_SAGA, *arguments)
+
+    async def begun(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Begin to call `saga`; the caller ends it."""
+        nowhere = asyncio.subprocess.DEVNULL
+        command, around = (*_tied_to_us(), *_SAGA, *arguments), self.environment()
+        return await asyncio.create_subprocess_exec(
+            *command, cwd=self.folder, env=around, stdin=nowhere, stdout=nowhere, stderr=nowhere
+        )
 
     async def temporal_cli(self, *arguments: str) -> Finished:
         """Call Temporal's own command line, with JSON output."""
@@ -91,19 +106,20 @@ class Service:
 
     place: Place
     command: str
+    name: str = ""
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
         """What it printed, over all its lives."""
-        return self.place.folder / f"{self.command}.log"
+        return self.place.folder / f"{self.name or self.command}.log"
 
     async def start(self) -> None:
         """Start it, and wait until it says that it works."""
         with self.log.open("ab") as output:
             begin = output.tell()
             self.process = await asyncio.create_subprocess_exec(
-                *(*_tied_to_us(), sys.executable, "-m", "cli.main", self.command),
+                *(*_tied_to_us(), *_SAGA, self.command),
                 cwd=self.place.folder,
                 env=self.place.environment(),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -138,11 +154,22 @@ def _tied_to_us() -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def running(place: Place, command: str) -> AsyncIterator[Service]:
-    """Run `saga worker` or `saga bridge` inside the block."""
-    service = Service(place, command)
+async def running(place: Place, command: str, name: str = "") -> AsyncIterator[Service]:
+    """Run `saga worker` or `saga bridge` inside the block; `name` tells a second one apart."""
+    service = Service(place, command, name)
     try:
         await service.start()
         yield service
     finally:
         await service.stop()
+
+
+@asynccontextmanager
+async def running_both(place: Place) -> AsyncIterator[tuple[Service, Service]]:
+    """Run `saga worker` and `saga bridge` inside the block, started side by side."""
+    worker, bridge = Service(place, "worker"), Service(place, "bridge")
+    try:
+        await asyncio.gather(worker.start(), bridge.start())
+        yield worker, bridge
+    finally:
+        await asyncio.gather(worker.stop(), bridge.stop())

@@ -15,6 +15,9 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue
 from contracts.envelope import Event
 from contracts.json import Json
 from contracts.names import EXCHANGE_EVENTS
+from store.database import Database
+from store.outbox import outbox_state
+from tests.bridge.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class Tap:
         """Return how many messages are ready in a queue."""
         declared = await self.channel.declare_queue(queue, passive=True)
         return declared.declaration_result.message_count or 0
+
+
+async def relayed(database: Database) -> None:
+    """Wait until all that runs have published is on the bus."""
+
+    async def none_waits() -> bool:
+        return (await outbox_state(database)).waiting == 0
+
+    await eventually(none_waits)
 
 
 @asynccontextmanager

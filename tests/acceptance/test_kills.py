@@ -25,7 +25,7 @@ from store.database import open_database
 from tests.acceptance.fragile import fragile_temporal
 from tests.acceptance.ledger import DEFINITION, RUNS, Ledger, Order, new_ledger
 from tests.acceptance.processes import Place, running
-from tests.acceptance.tap import Tap, open_tap
+from tests.acceptance.tap import Tap, open_tap, relayed
 from tests.bridge.waiting import eventually
 from workflows.language.compiler import compile_sources
 from workflows.language.triggers import Definition
@@ -59,6 +59,7 @@ class Field:
         ends = await asyncio.gather(*(self._end(order) for order in self.ledger.orders))
         expected = [order.is_good for order in self.ledger.orders]
         assert ends == expected, f"{self.ledger}\n{dict(Counter(ends))}"
+        await relayed(self.ledger.database)
         await self.ledger.check(await self.tap.heard())
         await eventually(self._each_ran_once)
 

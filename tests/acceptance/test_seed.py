@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError
 
 from contracts.json import Json
 from tests.acceptance.conftest import SEED_TYPE, Stage
+from tests.acceptance.tap import relayed
 from tests.bridge.waiting import eventually
 
 Run = WorkflowHandle[Any, Any]
@@ -67,6 +68,7 @@ NOTHING = dict.fromkeys(EVERYTHING, 0)
 
 async def announced(stage: Stage, agent: str) -> list[str]:
     """Return the types of the events about an agent; what came about others is dropped."""
+    await relayed(stage.database)
     return [event["event_type"] for event in await stage.tap.heard() if event["data"].get("agent_id") == agent]
 
 

@@ -1,0 +1,58 @@
+"""What the suite's events ask for, and the workflows that they start.
+
+The workflows are by hand and drop nothing themselves, so that a message that is delivered twice shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from tests.bridge.library import definition, library, on, template
+from workflows.language.triggers import Hold, Signal, Start
+
+KEY = template("${ event.data.id }")
+LAST_WORD = "end"
+
+LIBRARY = library(
+    definition("quick", on("quick.*", Start(KEY))),
+    definition(
+        "patient",
+        on("patient.begin", Start(KEY)),
+        on("patient.note", Signal(KEY, "note")),
+        on("patient.early", Signal(KEY, "note", if_missing=Hold())),
+        on("patient.visit", Signal(KEY, "note", if_missing="start")),
+    ),
+)
+
+
+@workflow.defn(name="quick", sandboxed=False)
+class Quick:
+    """Ends at once."""
+
+    @workflow.run
+    async def run(self, data: Any) -> None:
+        """Do nothing."""
+
+
+@workflow.defn(name="patient", sandboxed=False)
+class Patient:
+    """Collects words until the last one."""
+
+    def __init__(self) -> None:
+        """Begin without words."""
+        self.words: list[str] = []
+
+    @workflow.run
+    async def run(self, data: Any) -> list[str]:
+        """Wait for the last word."""
+        await workflow.wait_condition(lambda: LAST_WORD in self.words)
+        return self.words
+
+    @workflow.signal(dynamic=True)
+    async def note(self, name: str, arguments: Sequence[RawValue]) -> None:
+        """Keep a word."""
+        self.words.append(workflow.payload_converter().from_payload(arguments[0].payload)["say"])
