@@ -6,6 +6,7 @@ the rendered page sees, say what a test makes of it:
 - `yaml`: a whole definition;
 - `yaml steps`, `yaml keys`: a part, compiled inside a definition that has what is missing;
 - `yaml refused CODE`: steps that are refused, with exactly this code;
+- `sh`, `text`: command lines of `saga` in them exist, with their options;
 - any other word: an example of something else, which its own test looks for.
 """
 
@@ -17,10 +18,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+OTHERS = (
+    *(ROOT / name for name in ("ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *sorted((ROOT / "docs" / "decisions").glob("*.md")),
+)
 
 _BLOCK = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 _ROW = re.compile(r"^\| `([^`|]+)` ", re.MULTILINE)
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
+_CODE = re.compile(r"`([^`]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -60,6 +66,20 @@ def section(name: str, heading: str) -> str:
 def first_cells(text: str) -> list[str]:
     """Return what stands between backticks at the beginning of each row of the tables in `text`."""
     return _ROW.findall(text)
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Return the cells of each row of the tables in `text`, without the rows of headings and rules."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rules = {at for at, line in enumerate(lines) if set(line) <= set("|-")}
+    kept = [line for at, line in enumerate(lines) if at not in rules and at + 1 not in rules]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in kept]
+
+
+def inline_code() -> dict[str, set[str]]:
+    """Return what stands between single backticks outside of examples, by the name of the page."""
+    found = {page.name: _BLOCK.sub("", page.read_text(encoding="utf-8")) for page in (*PAGES, *OTHERS)}
+    return {name: {" ".join(code.split()) for code in _CODE.findall(text)} for name, text in found.items()}
 
 
 def links(page: Path) -> list[str]:

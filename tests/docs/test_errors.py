@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bridge.amqp import letters
+from bridge.outcomes import CONFLICT
 from cli.exits import Exit
 from contracts.errors import SagaError
 from contracts.problems import STANDARD_TYPES
@@ -16,18 +18,19 @@ from tests.docs.pages import ROOT, first_cells, section
 from workflows.language.check.rules import codes as checked_codes
 
 PACKAGES = ("activities", "bridge", "cli", "contracts", "store", "workers", "workflows")
+FILES_OF_THE_BRIDGE = ("bridge/topology", "bridge/schemas", "bridge/http")
 REPORTING = frozenset({"error", "warning", "_stop", "Finding"})
 CODE = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def diagnostic_codes() -> set[str]:
-    """Return every code of the compiler: what the rules declare, and what is reported in so many words."""
-    return set(checked_codes()) | reported(*REPORTING)
+    """Return every code of the compiler and of the bridge's files: what is declared, and what is reported in words."""
+    return set(checked_codes()) | reported(*REPORTING) | reported("error", "warning", places=FILES_OF_THE_BRIDGE)
 
 
-def reported(*functions: str) -> set[str]:
-    """Return the codes that the compiler gives to functions of these names."""
-    files = (ROOT / "workflows" / "language").rglob("*.py")
+def reported(*functions: str, places: Iterable[str] = ("workflows/language",)) -> set[str]:
+    """Return the codes that are given to functions of these names."""
+    files = (file for place in places for file in (ROOT / place).rglob("*.py"))
     return {code for file in files for code in _reported_in(file, functions)}
 
 
@@ -81,6 +84,12 @@ def test_warnings_are_marked_as_such() -> None:
 def test_every_error_class_is_documented() -> None:
     """The codes of the error classes are those of the page."""
     assert sorted(documented("Error codes")) == sorted(error_codes())
+
+
+def test_every_code_of_a_dead_letter_is_documented() -> None:
+    """What is dead-lettered without an error of ours has its codes on the page too."""
+    by_broker = {code for code, _ in vars(letters)["_BY_BROKER"].values()}
+    assert set(documented("Codes of dead letters")) == (by_broker | {CONFLICT, letters.UNEXPLAINED}) - error_codes()
 
 
 def test_every_standard_problem_type_is_documented() -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
 import tomllib
-from collections.abc import Iterator
-from itertools import takewhile
 
 import pytest
 from jsonschema_rs import Draft202012Validator
@@ -14,7 +11,6 @@ from jsonschema_rs import Draft202012Validator
 from activities.connections import parse_connections
 from activities.registry import catalog
 from bridge.envelope import Properties, decode
-from cli.main import saga
 from cli.settings import Settings
 from tests.docs.pages import Example, examples
 from workflows.language.compiler import Compilation, compile_sources
@@ -24,7 +20,7 @@ from workflows.language.source import read_source
 from workflows.language.tree import plain
 
 ACTIONS = catalog()
-PARTS = frozenset({"steps", "keys", "refused", "connections"})
+PARTS = frozenset({"steps", "keys", "refused", "connections", "topology", "webhooks"})
 
 _HEAD = "id: example\nversion: 1.0.0\n"
 _STEPS = """
@@ -121,21 +117,3 @@ def test_events_can_be_decoded(example: Example) -> None:
 def test_settings_file_is_understood(example: Example) -> None:
     """A `saga.toml` holds settings that exist."""
     Settings.model_validate(tomllib.loads(example.text))
-
-
-def commands() -> Iterator[tuple[str, ...]]:
-    """Yield each `saga` command line of all pages, in words, without `saga`."""
-    for example in (*examples("sh"), *examples("text")):
-        for line in example.text.replace("\\\n", " ").splitlines():
-            words = takewhile(lambda word: word not in (">", "|"), shlex.split(line, comments=True))
-            if next(words, "") == "saga":
-                yield tuple(words)
-
-
-@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
-def test_command_lines_can_be_parsed(words: tuple[str, ...]) -> None:
-    """Each command exists, with the options and arguments that the page gives to it."""
-    with saga.make_context("saga", list(words)) as context:
-        name, command, arguments = saga.resolve_command(context, list(words))
-        assert command is not None
-        command.make_context(name, arguments, parent=context)

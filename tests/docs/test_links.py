@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES, ROOT, anchors, links
+from tests.docs.pages import OTHERS, PAGES, anchors, links
 
-LINKING = (*PAGES, *(ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md")))
+LINKING = (*PAGES, *OTHERS)
 WIDEST = 120
 
 
