@@ -163,7 +163,7 @@ async def test_bridge_outlives_the_leader_and_its_own_node(
             await cluster.node(await cluster.leader(cluster_url, INBOX)).kill()
             await _goes_on(producer, handled)
             await cluster.whole()
-            await cluster.node(await cluster.connected_to("sagawright bridge")).kill()
+            await cluster.node(await cluster.connected_to("sagawright bridge, consuming")).kill()
             await _goes_on(producer, handled)
             await cluster.whole()
         await handled(producer.confirmed)
