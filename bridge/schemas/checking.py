@@ -7,13 +7,13 @@ linear time, because what it is matched against comes from strangers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 import jsonschema_rs
 
 from workflows.language.diagnostics import Diagnostics, suggestion
-from workflows.language.tree import Entry, Items, Scalar, Table, Tree, find, plain
+from workflows.language.schema_walk import keywords
+from workflows.language.tree import Scalar, Tree, find, plain
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 ANNOTATIONS: Final = frozenset(
@@ -36,12 +36,6 @@ ASSERTIONS: Final = frozenset(
     ]
 )
 """Keywords that a value can fail."""
-
-NAMED_SCHEMAS: Final = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
-"""Keywords whose value is a table of schemas by name."""
-
-DATA: Final = frozenset({"const", "enum", "default", "examples", "required", "dependentRequired"})
-"""Keywords whose value is no schema, whatever it looks like."""
 
 _REFERENCES = ("$ref", "$dynamicRef")
 
@@ -103,22 +97,6 @@ def _check_spelling(tree: Tree, report: Diagnostics) -> None:
         if near is not None:
             message = f"{entry.key!r} is no keyword of JSON Schema, so it checks nothing"
             report.warning(entry.at, "unknown-schema-keyword", message, f"did you mean {near!r}?")
-
-
-def keywords(tree: Tree) -> Iterator[Entry]:
-    """Yield every keyword of a schema and of the schemas inside it; not what is data in it."""
-    if isinstance(tree, Items):
-        for item in tree.items:
-            yield from keywords(item)
-    if not isinstance(tree, Table):
-        return
-    for entry in tree.entries:
-        yield entry
-        if entry.key in NAMED_SCHEMAS and isinstance(entry.value, Table):
-            for named in entry.value.entries:
-                yield from keywords(named.value)
-        elif entry.key not in DATA:
-            yield from keywords(entry.value)
 
 
 def _refuse(uri: str) -> NoReturn:

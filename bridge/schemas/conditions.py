@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from bridge.schemas.checking import ASSERTIONS, DATA, NAMED_SCHEMAS
+from bridge.schemas.checking import ASSERTIONS
 from contracts.json import Json
+from workflows.language.schema_walk import DATA, NAMED_SCHEMAS
 
 Schema = Mapping[str, Any] | bool
 Part = Mapping[str, Any]

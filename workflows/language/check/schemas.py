@@ -15,7 +15,8 @@ from workflows.language import nodes
 from workflows.language.check.context import Context, Rule
 from workflows.language.check.validators import validator_of
 from workflows.language.diagnostics import did_you_mean, suggestion
-from workflows.language.tree import Entry, Items, Scalar, Table, Tree, find, plain
+from workflows.language.schema_walk import keywords
+from workflows.language.tree import Entry, Scalar, Tree, find, plain
 
 _KEYWORDS = frozenset(
     [
@@ -80,8 +81,6 @@ _KEYWORDS = frozenset(
         "dependencies",
     ]
 )
-_OF_SCHEMAS = frozenset({"$defs", "properties", "patternProperties", "dependentSchemas", "definitions"})
-_DATA = frozenset({"const", "enum", "default", "examples", "required", "dependentRequired"})
 _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -124,7 +123,7 @@ def _explained(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
 
 
 def _remote(context: Context, tree: Tree) -> Iterator[Entry]:
-    for entry in _keywords(tree):
+    for entry in keywords(tree):
         text = entry.value.value if isinstance(entry.value, Scalar) else None
         if entry.key in ("$ref", "$dynamicRef") and isinstance(text, str) and not text.startswith("#"):
             message = f"the schema refers to another document: {text!r}"
@@ -138,27 +137,11 @@ def _remote(context: Context, tree: Tree) -> Iterator[Entry]:
 
 
 def _spelling(context: Context, tree: Tree) -> None:
-    for entry in _keywords(tree):
+    for entry in keywords(tree):
         near = None if entry.key in _KEYWORDS or entry.key.startswith("x-") else suggestion(entry.key, _KEYWORDS)
         if near is not None:
             message = f"{entry.key!r} is no keyword of JSON Schema, so it checks nothing"
             context.report.warning(entry.at, "unknown-schema-keyword", message, f"did you mean {near!r}?")
-
-
-def _keywords(tree: Tree) -> Iterator[Entry]:
-    """Every keyword of a schema and of the schemas inside it; not what is data in it."""
-    if isinstance(tree, Items):
-        for item in tree.items:
-            yield from _keywords(item)
-    if not isinstance(tree, Table):
-        return
-    for entry in tree.entries:
-        yield entry
-        if entry.key in _OF_SCHEMAS and isinstance(entry.value, Table):
-            for named in entry.value.entries:
-                yield from _keywords(named.value)
-        elif entry.key not in _DATA:
-            yield from _keywords(entry.value)
 
 
 RULE = Rule(
