@@ -23,10 +23,10 @@ from typing import Final
 from benchmarks.bridge_arena import NOBODY, ORDER, Arena, Contestant, Letter, Name, arena, letter
 from benchmarks.bridge_contestants import UNTIL_STOPPED, Result, Turn
 from benchmarks.event_log import event_log_throughput
-from benchmarks.overhead import STORAGES, Row, limit, row, show
+from benchmarks.overhead import STORAGES, Row, limit, paired, row, show
 from store.event_log import recent
 
-BACKLOG = 1_500
+BACKLOG, BACKLOGS_A_ROUND = 500, 3
 GENTLE = 100
 GENTLE_PAUSE_SECONDS = 0.05
 DRAINED = 100_000
@@ -68,9 +68,12 @@ class Pair:
             await self.arena.producer.publish(letter(keyed=keyed))
         return await self.contestants[name].end()
 
-    def turns(self) -> Iterator[Kind]:
-        """Return whose turn it is, turn by turn; each round begins with another."""
-        for number in range(self.rounds):
+    def turns(self, times: int = 1) -> Iterator[Kind]:
+        """Return whose turn it is, turn by turn; each round begins with another.
+
+        Short turns: the machine's speed drifts, and each is compared with the one beside it.
+        """
+        for number in range(self.rounds * times):
             first = number % len(KINDS)
             yield from (*KINDS[first:], *KINDS[:first])
 
@@ -89,7 +92,7 @@ async def throughput(place: Arena, rounds: int) -> list[Row]:
     """Carry off a backlog of events that each start a run."""
     speeds: defaultdict[str, list[float]] = defaultdict(list)
     async with pair(place, rounds) as both:
-        for kind, name, keyed in both.turns():
+        for kind, name, keyed in both.turns(BACKLOGS_A_ROUND):
             result = await both.backlog(name, [letter(keyed=keyed) for _ in range(BACKLOG)], Turn(BACKLOG))
             speeds[kind].append(BACKLOG / result.seconds)
             _progress(f"throughput: {kind} {speeds[kind][-1]:.1f} /s")
@@ -111,10 +114,8 @@ async def latency(place: Arena, rounds: int) -> list[Row]:
 
 
 def _beside_hand(name: str, figures: dict[str, list[float]], unit: str, goal: float, *, less: bool) -> list[Row]:
-    medians = {kind: statistics.median(values) for kind, values in figures.items()}
-    return [
-        row(f"{name}: {kind}", medians[kind], medians["hand"], unit, goal, less=less) for kind in ("keyed", "plain")
-    ]
+    hand = figures["hand"]
+    return [paired(f"{name}: {kind}", figures[kind], hand, unit, goal, less=less) for kind in ("keyed", "plain")]
 
 
 def _progress(figure: str) -> None:

@@ -19,7 +19,7 @@ import sysconfig
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,17 @@ async def compare(
 
 def row(name: str, ours: float, theirs: float, unit: str, goal: float, *, less: bool) -> Row:
     """Compare a ratio with its goal."""
-    ratio = ours / theirs
+    return _compared(name, (ours, theirs, ours / theirs), unit, goal, less=less)
+
+
+def paired(name: str, ours: Sequence[float], theirs: Sequence[float], unit: str, goal: float, *, less: bool) -> Row:
+    """Compare the median of the ratios of turns that stood side by side: a drift of the machine is in both."""
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+    return _compared(name, (statistics.median(ours), statistics.median(theirs), ratio), unit, goal, less=less)
+
+
+def _compared(name: str, figures: tuple[float, float, float], unit: str, goal: float, *, less: bool) -> Row:
+    ours, theirs, ratio = figures
     sign = "<=" if less else ">="
     holds = ratio <= goal if less else ratio >= goal
     return Row(name, f"{ours:.1f} {unit}", f"{theirs:.1f} {unit}", f"{ratio:.2f} x", f"{sign} {goal:.2f} x", holds)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from bridge.amqp.consumer import Stations
 from bridge.amqp.publisher import Publisher
 from bridge.amqp.sharing import Broker, both
+from bridge.batches import Pace
 from bridge.breaker import Breaker, BreakerState
 from bridge.chores import Chore, doing
 from bridge.depths import Depths, queues_of
@@ -23,6 +25,7 @@ from bridge.dispatch import Dispatcher
 from bridge.figures import LatestFigures
 from bridge.handling import Handling
 from bridge.keeper import Keeper
+from bridge.lanes import Lanes
 from bridge.letters import collect
 from bridge.membership import joined
 from bridge.metrics import Metrics
@@ -41,6 +44,7 @@ from store.errors import ConnectionLostError
 
 _DEFAULT = BridgeSettings()
 _NOBODY = Watchers()
+_MARKS_APART = timedelta(milliseconds=100)
 _AWAY = (ServiceUnreachableError, ConnectionLostError)
 
 
@@ -52,6 +56,7 @@ class Bridge:
         self._temporal = Breaker("Temporal", settings.longest_delay)
         self._postgresql = Breaker("PostgreSQL", settings.longest_delay, _AWAY)
         self._tally = Tally(watchers.on_outcome, around.metrics)
+        self._marking = Pace(_MARKS_APART)
         self._supervisor: Supervisor | None = None
         self._ends: list[asyncio.Future[Any]] = []
 
@@ -93,7 +98,7 @@ class Bridge:
         async with AsyncExitStack() as parts:
             database, settings = self._around.database, self._settings
             broker = await parts.enter_async_context(both(self._around.amqp_url, "sagawright bridge"))
-            log = await parts.enter_async_context(recording(database, self._postgresql, settings.window))
+            log = await parts.enter_async_context(recording(database, self._postgresql, settings.window, self._marking))
             membership = await parts.enter_async_context(joined(database, self.describe, settings.sign_of_life))
             settling = Settling(log)
             keeper = Keeper(self._around.client, database, self._postgresql, settling.delivered, settling.lost)
@@ -128,7 +133,8 @@ class Bridge:
     def _stations(self, log: Recording, keeper: Keeper) -> Stations:
         around, settings, reached = self._around, self._settings, self._watchers.reached
         dispatcher = Dispatcher(around.client, settings.task_queue, keeper)
-        handling = Handling(around, settings, log, dispatcher, self._temporal, self._tally.tell, reached)
+        lanes = Lanes(self._marking.pressed)
+        handling = Handling(around, settings, log, dispatcher, self._temporal, self._tally.tell, reached, lanes)
         sorter = Sorter(around.library, settings, self._tally.tell, reached)
         return Stations(sorter.take, handling.take)
 

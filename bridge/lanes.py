@@ -8,16 +8,17 @@ common cannot wait for each other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 
 class Lanes:
     """The tail of each lane that somebody is in."""
 
-    def __init__(self) -> None:
-        """Begin with empty lanes."""
+    def __init__(self, while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """Begin with empty lanes; whoever waits for somebody ahead does it inside `while_waiting`."""
         self._tails: dict[str, asyncio.Future[None]] = {}
+        self._while_waiting = while_waiting
 
     @asynccontextmanager
     async def through(self, names: Iterable[str]) -> AsyncIterator[None]:
@@ -27,11 +28,16 @@ class Lanes:
         mine = asyncio.get_running_loop().create_future()
         self._tails.update(dict.fromkeys(wanted, mine))
         try:
-            for tail in ahead:
-                await asyncio.shield(tail)
+            if ahead:
+                await self._wait_for(ahead)
             yield
         finally:
             self._leave(wanted, mine, ahead)
+
+    async def _wait_for(self, ahead: list[asyncio.Future[None]]) -> None:
+        with self._while_waiting():
+            for tail in ahead:
+                await asyncio.shield(tail)
 
     def _leave(self, names: tuple[str, ...], mine: asyncio.Future[None], ahead: list[asyncio.Future[None]]) -> None:
         """Open the way for who comes next; if we were cancelled while waiting, only once those ahead are through."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from bridge.backoff import delay_seconds
-from bridge.batches import Batches, batching
+from bridge.batches import Batches, Pace, batching
 from bridge.breaker import Breaker
 from bridge.topology.names import RETRY_DELAYS
 from contracts.json import Json
@@ -78,13 +78,16 @@ class Recording:
 
 
 @asynccontextmanager
-async def recording(database: Database, breaker: Breaker, window: timedelta) -> AsyncIterator[Recording]:
+async def recording(
+    database: Database, breaker: Breaker, window: timedelta, pace: Pace | None = None
+) -> AsyncIterator[Recording]:
     """Record and mark inside the block.
 
     Args:
         database: The store.
         breaker: Waits while the store is away.
         window: How long an id is remembered.
+        pace: How far apart marks are written, each of which waits for the disk.
     """
 
     async def record(arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
@@ -93,5 +96,5 @@ async def recording(database: Database, breaker: Breaker, window: timedelta) -> 
     async def mark(marks: Sequence[Mark]) -> Sequence[bool]:
         return await breaker.protect(lambda: persistently(lambda: event_log.mark(database, marks)))
 
-    async with batching(record) as arrivals, batching(mark) as marks:
+    async with batching(record) as arrivals, batching(mark, pace=pace) as marks:
         yield Recording(database, breaker, arrivals, marks)

@@ -2,14 +2,15 @@
 
 A session ends in ways that all look the same to the supervisor: the connection or a channel closed, the broker
 cancelled a consumer (its queue was deleted), or a delivery could not be answered. What is in hand then is dropped: it
-is unacknowledged, so it comes again. While a session lasts, it keeps this bridge's share: when bridges come or go, it
-goes to the end of the line for each queue that is another's.
+is unacknowledged, so it comes again. While a session lasts, it keeps to this bridge's share: it goes to the end of the
+line for each queue that is another's.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from bridge.amqp.outlets import Outlets, open_outlets
 from bridge.amqp.sharing import Broker, SharedConnection
 from bridge.amqp.shortway import open_short_way
 from bridge.errors import SessionLostError
-from bridge.membership import Membership, share
+from bridge.membership import Members, Membership, share
 from bridge.settings import BridgeSettings
 from bridge.topology.names import INBOX, partition_queue
 
@@ -112,20 +113,31 @@ class _Session:
             membership.leaves_line()
 
     async def _share(self, membership: Membership, consuming: Callable[[], None]) -> None:
-        """Get in line for all, and to the end of the line for what is another's whenever bridges come or go."""
-        members = membership.members
-        mine = share([line.queue for line in self._lines], members, membership.id)
+        """Get in line for all, and to the end of the line for what is another's."""
+        mine = share([line.queue for line in self._lines], membership.members, membership.id)
         # First for what is ours, so that bridges that start together each find their share free.
         for line in sorted(self._lines, key=lambda line: line.queue not in mine):
             await line.open()
         await asyncio.wait({self._opening()}, timeout=_AT_START_SECONDS)
         consuming()
         await membership.stands_in_line()
+        await self._keep_to_share(membership)
+
+    async def _keep_to_share(self, membership: Membership) -> None:
+        """Leave to the others what is theirs whenever bridges come or go, and whatever we are served of it meanwhile.
+
+        Bridges that come together have different views for a moment, and what one leaves then may fall to a third.
+        """
+        seen: Members = (membership.id,)
         while True:
-            if members == (members := await membership.change()):
-                continue
+            members = membership.members
             mine = share([line.queue for line in self._lines], members, membership.id)
-            await _all_or_none(self._yield(line) for line in self._lines if line.queue not in mine)
+            foreign = [line for line in self._lines if line.queue not in mine]
+            await _all_or_none(self._yield(line) for line in foreign if members != seen or line.was_served)
+            seen = members
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.sign_of_life.total_seconds()):
+                    await membership.change()
 
     def _opening(self) -> asyncio.Future[None]:
         """Open the short way, now or when what waits in the inbox has been sorted."""

@@ -38,6 +38,7 @@ class Line:
         lost: Told why, when the consumer is cut off.
         noted: The tasks of all lines.
         in_hand: The tasks of this one.
+        was_served: Whether anything came since it was opened: then it is this bridge's turn.
     """
 
     shared: SharedConnection
@@ -47,6 +48,7 @@ class Line:
     lost: Lost
     noted: set[asyncio.Future[None]]
     in_hand: set[asyncio.Future[None]] = field(default_factory=set)
+    was_served: bool = False
     _channel: AbstractChannel | None = None
     _takes: bool = False
     _ended: bool = False
@@ -55,6 +57,7 @@ class Line:
         """Get in line for the queue."""
         if self._ended:
             return
+        self.was_served = False
         self._channel = channel = await self.shared.channel(confirms=False)
         with losing():
             await self._watch(channel)
@@ -97,6 +100,7 @@ class Line:
     async def _begin(self, message: AbstractIncomingMessage) -> None:
         if not self._takes:
             return
+        self.was_served = True
         task = asyncio.ensure_future(self.take(Delivery.of(message, self.queue)))
         self.in_hand.add(task)
         self.noted.add(task)

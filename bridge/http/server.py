@@ -2,8 +2,7 @@
 
 Uvicorn is made for a process of its own: it takes the signals, writes to the log and ends the process when the port
 is taken. Here the port is opened first, so that the caller gets an error it can show; signals stay with the command
-line; and a connection that does not bring a whole head of a request in time is closed, which uvicorn leaves to a
-proxy in front of it.
+line.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from bridge.http.connection import Connection
 from bridge.http.errors import NoListenerError
 
 _BACKLOG = 256
@@ -96,7 +94,7 @@ async def _bound(host: str, port: int) -> socket.socket:
 
 
 def _config(app: ASGIApp, limits: ServerLimits) -> uvicorn.Config:
-    protocol = type("_PatientFor", (_Protocol,), {"head_seconds": limits.head_timeout.total_seconds()})
+    protocol = type("_PatientFor", (Connection,), {"head_seconds": limits.head_timeout.total_seconds()})
     return uvicorn.Config(
         app,
         http=protocol,
@@ -119,41 +117,3 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-class _Protocol(H11Protocol):
-    """A connection that is closed where the head of a request does not come in time.
-
-    Uvicorn's own timer stops at the first byte, so that one byte would keep a connection open for ever.
-    """
-
-    head_seconds: float
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        super().connection_made(transport)
-        self._wait_for_a_request()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._stop_waiting()
-        self._wait_for_a_request()
-
-    def _wait_for_a_request(self) -> None:
-        self._timer = self.loop.call_later(self.head_seconds, self._close_unless_busy)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _close_unless_busy(self) -> None:
-        is_busy = self.cycle is not None and not self.cycle.response_complete
-        if not is_busy:
-            self.transport.abort()

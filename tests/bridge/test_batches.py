@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pytest
 
-from bridge.batches import batching
+from bridge.batches import Pace, batching
 from contracts.errors import PermanentError, TemporaryError
 
 
@@ -68,3 +69,19 @@ async def test_item_whose_asker_gave_up_is_left_out() -> None:
             await gone
         assert await first == 2
     assert doubling.given == [[1]]
+
+
+async def test_paced_batches_begin_apart_unless_somebody_cannot_wait() -> None:
+    """The first goes at once; the next waits, and takes along what comes meanwhile, until it is time, somebody presses,
+    or enough has come."""
+    doubling, pace = Doubling(), Pace(timedelta(hours=1))
+    async with batching(doubling.work, pace=pace) as batches:
+        assert await batches.give(1) == 2
+        waiting = [asyncio.create_task(batches.give(number)) for number in (2, 3)]
+        _, pending = await asyncio.wait(waiting, timeout=0.05)
+        assert len(pending) == 2
+        with pace.pressed():
+            assert await asyncio.gather(*waiting) == [4, 6]
+        many = range(20, 40)
+        assert await asyncio.gather(*map(batches.give, many)) == [2 * number for number in many]
+    assert doubling.given == [[1], [2, 3], [*many]]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bridge.lanes import Lanes
 
@@ -54,3 +56,28 @@ async def test_lanes_stay_in_order_when_one_that_waits_is_cancelled() -> None:
     go[2].set()
     await asyncio.gather(tasks[0], tasks[2])
     assert log == ["0", "2"]
+
+
+async def test_who_waits_is_known() -> None:
+    """Whoever has somebody ahead waits inside what `Lanes` was given."""
+    waiting: list[str] = []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        waiting.append("one")
+        yield
+        waiting.pop()
+
+    lanes = Lanes(noted)
+
+    async def pass_through() -> None:
+        async with lanes.through(["a"]):
+            assert len(waiting) < 2
+
+    async with lanes.through(["a", "b"]):
+        assert not waiting
+        passing = [asyncio.create_task(pass_through()) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert len(waiting) == 2
+    await asyncio.gather(*passing)
+    assert not waiting

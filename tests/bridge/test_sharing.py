@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -44,6 +45,20 @@ async def _all_alive(world: World, count: int) -> None:
     await eventually(so_many)
 
 
+async def _spread(bus: Bus, counts: Counter[str]) -> None:
+    """Wait until the queues have changed hands: a bridge that is subscribed may not have been given its share yet."""
+    wave = 120
+
+    async def so_even() -> bool:
+        counts.clear()
+        await bus.publish_many(event("nobody.cares", {}, f"early-{uuid.uuid4()}") for _ in range(wave))
+        while counts.total() < wave:  # noqa: ASYNC110 - the bridges count
+            await asyncio.sleep(0.02)
+        return max(counts.values()) <= 0.47 * wave
+
+    await eventually(so_even)
+
+
 async def test_three_bridges_share_the_work_evenly(world: World, bus: Bus) -> None:
     """Of some thousand events each takes its part: 20 to 47 %; all are handled once."""
     counts, done = Counter[str](), asyncio.Event()
@@ -59,10 +74,23 @@ async def test_three_bridges_share_the_work_evenly(world: World, bus: Bus) -> No
             watchers = Watchers(_counting(counts, name, seen))
             await stack.enter_async_context(running_bridge(around, settings, watchers))
         await _all_alive(world, 3)
+        await _spread(bus, counts)
+        counts.clear()
         await bus.publish_many(event("nobody.cares", {"n": n}, f"event-{n}") for n in range(MANY))
         await asyncio.wait_for(done.wait(), 300)
     assert counts.total() == MANY
     assert all(0.20 <= counts[name] / MANY <= 0.47 for name in ("one", "two", "three")), counts
+
+
+async def test_share_of_a_bridge_that_is_gone_is_served_all_the_same(world: World, bus: Bus) -> None:
+    """Somebody is noted as in line who is not: what is given up for it comes back, and nothing waits for it."""
+    count = 60
+    async with world.bridge(sign_of_life=QUICK):
+        await bridges.beat(world.database, uuid.UUID(int=0), "elsewhere", 1, True, {})
+        for number in range(count):
+            await bus.publish(event("nobody.cares", {}, f"event-{number}"))
+        await world.outcomes.until(count)
+    assert {outcome.word for outcome in world.outcomes} == {"unrouted"}
 
 
 def _story(key: str, words: int) -> list[Event]:
