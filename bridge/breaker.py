@@ -56,6 +56,8 @@ class Breaker:
     async def protect(self, work: Callable[[], Awaitable[T]]) -> T:
         """Return what `work` gives, once the service answers; `work` may be called often, so it must be idempotent.
 
+        It must not wait for what is behind the same breaker: while it probes, nobody else does.
+
         Those that wait probe in turn, so that one request that the service cannot stomach does not hold up the others.
 
         Raises:

@@ -26,9 +26,10 @@ from bridge.delivering import deliver, deliver_to, waiting_runs
 from bridge.dispatches import CorrelateDispatch
 from bridge.holding import Held, RunMissingError, in_store, out_of_store
 from bridge.outcomes import Effect, signalled
-from contracts.errors import PermanentError, TemporaryError
+from contracts.errors import PermanentError, ServiceUnreachableError, TemporaryError
 from store import held as store
 from store.database import Database
+from store.errors import ConnectionLostError
 from store.held import Claim, HeldMessage
 from workflows.temporal.errors import RunNotFoundError
 
@@ -114,10 +115,17 @@ class Keeper:
         """Deliver what waits for a run that has just been started; returns when it is delivered.
 
         Raises:
-            TemporaryError: Temporal or PostgreSQL went away; the loop will try again.
+            TemporaryError: Temporal went away; the loop will try again.
         """
+        failures = 0
         while await self.waits(workflow_id):
-            end = await self._breaker.protect(lambda: self._claimed(store.claim(self._database, workflow_id)))
+            try:
+                # Not behind the breaker: what is told meanwhile waits there itself, and would wait for its own probe.
+                end = await self._claimed(store.claim(self._database, workflow_id))
+            except (ServiceUnreachableError, ConnectionLostError):
+                failures += 1
+                await asyncio.sleep(delay_seconds(failures, _LONGEST_DELAY))
+                continue
             if isinstance(end, TemporaryError):
                 raise end
             if end == "missing":
