@@ -51,6 +51,7 @@ SECTIONS: Sections = MappingProxyType(
             "reject": "Reject a step that waits for people.",
             "signal": "Send a signal to a run.",
             "cancel": "Ask a run to stop and to undo what it did.",
+            "schedules": "List schedules, pause them, start them now, or make starts up for past times.",
         },
         "Events": {
             "events": "Publish events, look at them, replay them, and check their schemas.",
@@ -115,6 +116,28 @@ GROUPS: Mapping[str, Group] = MappingProxyType(
                         "edit": "Change the body of one, so that it can be retried.",
                         "retry": "Publish them again, once what was wrong is put right.",
                         "drop": "Drop those that nobody wants any more.",
+                    },
+                }
+            ),
+        ),
+        "schedules": Group(
+            """List schedules, pause them, start them now, or make starts up for past times.
+
+            \b
+            Examples:
+              saga schedules list
+              saga schedules pause nightly --note "holiday"
+            """,
+            MappingProxyType(
+                {
+                    "Looking": {
+                        "list": "List schedules: when they start runs, how the last one went, what was missed.",
+                    },
+                    "Handling": {
+                        "pause": "Let a schedule start nothing until it is resumed.",
+                        "resume": "Let a paused schedule start runs again.",
+                        "trigger": "Start a run of a schedule now.",
+                        "backfill": "Start the runs of a schedule for a time that is over.",
                     },
                 }
             ),

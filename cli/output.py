@@ -19,10 +19,12 @@ from contracts.json import Json
 _COLOURS = {
     "completed": "green",
     "ok": "green",
+    "active": "green",
     "created": "green",
     "new": "green",
     "running": "cyan",
     "waiting": "yellow",
+    "paused": "yellow",
     "recovered": "yellow",
     "updated": "yellow",
     "warning": "yellow",

@@ -1,1 +1,1 @@
-"""Processes that host workflows and activities: the worker, its telemetry, and the reconciler of schedules."""
+"""Processes that host workflows and activities: the worker, its telemetry; and schedules, made and looked after."""

@@ -41,7 +41,7 @@ from workflows.language.expressions.model import ExpressionFailure
 from workflows.language.library import Library
 from workflows.language.triggers import Definition, ScheduleTrigger
 
-_PREFIX = "saga/"
+PREFIX = "saga/"
 _MARK = "sagawright"
 _FIRE_TIMES = 5
 _DEFINITION = SearchAttributeKey.for_keyword(ATTRIBUTE_DEFINITION)
@@ -113,6 +113,13 @@ class _Nothing:
         raise KeyError("uuid")
 
 
+def owner_of(memo: Mapping[str, Any]) -> str | None:
+    """Return the task queue that owns the schedule with this memo; None where it is not one of ours."""
+    mark = memo.get(_MARK)
+    owner = mark.get("task_queue") if isinstance(mark, Mapping) else None
+    return owner if isinstance(owner, str) else None
+
+
 def wanted_schedules(library: Library) -> Iterator[WantedSchedule]:
     """Yield the schedules that the current versions of all definitions name.
 
@@ -156,7 +163,7 @@ class _Reconciler:
 
     async def apply(self, wanted: WantedSchedule) -> ScheduleChange:
         handle = self.client.get_schedule_handle(wanted.id)
-        found = await _describe(handle)
+        found = await describe(handle)
         if found is None:
             return await self._create(handle, wanted)
         if not self._owns(await found.memo()):
@@ -169,7 +176,7 @@ class _Reconciler:
     async def remove_others(self, wanted: set[str]) -> list[ScheduleChange]:
         changes = []
         async for listed in await self.client.list_schedules():
-            if listed.id.startswith(_PREFIX) and listed.id not in wanted and self._owns(await listed.memo()):
+            if listed.id.startswith(PREFIX) and listed.id not in wanted and self._owns(await listed.memo()):
                 if not self.dry_run:
                     await _delete(self.client.get_schedule_handle(listed.id))
                 changes.append(ScheduleChange(listed.id, "removed"))
@@ -225,8 +232,7 @@ class _Reconciler:
         )
 
     def _owns(self, memo: Mapping[str, Any]) -> bool:
-        mark = memo.get(_MARK)
-        return isinstance(mark, Mapping) and mark.get("task_queue") == self.task_queue
+        return owner_of(memo) == self.task_queue
 
     async def _applied(self, found: ScheduleDescription) -> Mapping[str, Any]:
         action = found.schedule.action
@@ -238,7 +244,7 @@ class _Reconciler:
 
 
 def _wanted(definition: Definition, trigger: ScheduleTrigger, number: int) -> WantedSchedule:
-    identity = f"{_PREFIX}{definition.id}/{number}"
+    identity = f"{PREFIX}{definition.id}/{number}"
     return WantedSchedule(identity, definition.id, trigger, _input(identity, trigger))
 
 
@@ -267,7 +273,12 @@ def _in_zone(times: Sequence[datetime], timezone: str) -> tuple[datetime, ...]:
     return tuple(time.astimezone(zone) for time in times[:_FIRE_TIMES])
 
 
-async def _describe(handle: ScheduleHandle) -> ScheduleDescription | None:
+async def describe(handle: ScheduleHandle) -> ScheduleDescription | None:
+    """Return what Temporal knows of a schedule, whoever owns it, or None where there is none.
+
+    Raises:
+        RPCError: Temporal refuses, or is away.
+    """
     try:
         return await handle.describe()
     except RPCError as error:
