@@ -52,6 +52,8 @@ SECTIONS: Sections = MappingProxyType(
             "signal": "Send a signal to a run.",
             "cancel": "Ask a run to stop and to undo what it did.",
             "schedules": "List schedules, pause them, start them now, or make starts up for past times.",
+            "redrive": "Have runs that failed go on from where they failed.",
+            "compensate": "Finish rollbacks that could not undo everything.",
         },
         "Events": {
             "events": "Publish events, look at them, replay them, and check their schemas.",

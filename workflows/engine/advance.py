@@ -12,7 +12,7 @@ from typing import assert_never
 
 from contracts.problems import Problem
 from workflows.engine import beginning, blocks, closing, landing, paths, saga, steps, waiting
-from workflows.engine.commands import Command
+from workflows.engine.commands import Cancel, Command
 from workflows.engine.evaluation import EvaluationError
 from workflows.engine.events import (
     Begun,
@@ -25,7 +25,9 @@ from workflows.engine.events import (
     Failed,
     Fired,
     Message,
+    Resumed,
 )
+from workflows.engine.landed import landed_from_json
 from workflows.engine.state import Frame, State
 from workflows.engine.turn import (
     Broke,
@@ -104,8 +106,22 @@ def _take(turn: Turn, event: Event) -> None:
             turn.state.draining = not closing.has_children(turn.state)
         case Continued():
             beginning.go_on(turn)
+        case Resumed():
+            _resume(turn, event)
         case _:
             assert_never(event)
+
+
+def _resume(turn: Turn, event: Resumed) -> None:
+    """Go on where another run stood; what had happened there and was not taken in yet is taken in now."""
+    beginning.resume(turn, event)
+    for document in event.landed:
+        _work_off(turn)
+        if turn.state.phase == "running":
+            landed = landed_from_json(document, event)
+            _take(turn, landed)
+            if isinstance(landed, Fired):
+                turn.commands.append(Cancel(landed.id))  # it was started again with the others
 
 
 def _fired(turn: Turn, event: Fired) -> None:

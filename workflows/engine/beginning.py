@@ -8,11 +8,11 @@ from contracts.problems import VALIDATION, Problem
 from workflows.engine import saga, steps
 from workflows.engine.commands import UpsertAttributes
 from workflows.engine.evaluation import EvaluationError, View, evaluate
-from workflows.engine.events import Begun, RunInfo, Slice
+from workflows.engine.events import Begun, Resumed, RunInfo, Slice
 from workflows.engine.schemas import complaints
 from workflows.engine.state import Frame, Operation, Scope
 from workflows.engine.turn import Enter, Turn
-from workflows.language.plan import Plan
+from workflows.language.plan import Approval, Plan
 
 RUN_TIMER = "run/timeout"
 
@@ -42,6 +42,23 @@ def go_on(turn: Turn) -> None:
         turn.agenda.append(Enter(number, node))
     if state.phase == "compensating":
         saga.compensate(turn)
+
+
+def resume(turn: Turn, event: Resumed) -> None:
+    """Go on from the state of a run that had ended, as the run that `event.info` names."""
+    state, old = turn.state, turn.state.run
+    if state.phase == "running" and not state.frames:
+        begin(turn, Begun(event.at, event.info, state.input))
+        state.run["origin"] = _origin(old)
+        return
+    state.run = _run(event.info, event.at) | {"key": old["key"], "origin": _origin(old)}
+    state.status = "compensating" if state.phase == "compensating" else "running"
+    _announce(turn)
+    landed = {document["id"] for document in event.landed if isinstance(document, dict) and "id" in document}
+    for identity, operation in tuple(state.operations.items()):
+        if operation.kind == "timer" and identity not in landed:
+            _postpone(turn, identity, operation, event)
+    go_on(turn)
 
 
 def _begin_run(turn: Turn) -> None:
@@ -76,6 +93,40 @@ def _root(turn: Turn, scope: Scope, prefix: str) -> Frame:
     turn.state.scopes[0] = scope
     turn.state.frames[0] = root = Frame(0, None, "root", "", prefix, 0)
     return root
+
+
+def _origin(old: dict[str, Json]) -> Json:
+    """Return what expressions see of the run: id and start of the first one, with which earlier steps worked."""
+    return old.get("origin") or {"id": old["id"], "started_at": old["started_at"]}
+
+
+def _postpone(turn: Turn, identity: str, timer: Operation, event: Resumed) -> None:
+    """Give a timer the time again that it had left; one that had fired, all of it; a pause ends when it would have."""
+    assert timer.due is not None
+    if timer.role == "pause":
+        return
+    left = timer.due - event.since
+    if left <= 0:
+        whole = _whole_time(turn.plan, timer)
+        if whole is None:
+            del turn.state.operations[identity]
+            return
+        left = round(whole * 1000)
+    timer.due = event.at + left
+    wait = turn.state.waits.get(identity.removesuffix("/timeout"))
+    if timer.role == "timeout" and wait is not None:
+        wait.due = timer.due
+
+
+def _whole_time(plan: Plan, timer: Operation) -> float | None:
+    if timer.role == "run":
+        return plan.timeout
+    node = plan.nodes[timer.node]
+    if isinstance(node, Approval) and timer.role == "remind":
+        return None if node.remind is None else node.remind.every
+    if isinstance(node, Approval) and timer.role == "escalate":
+        return None if node.escalate is None else node.escalate.after
+    return node.timeout
 
 
 def _run(info: RunInfo, at: int) -> dict[str, Json]:

@@ -104,9 +104,9 @@ _ROOTS: dict[str, Callable[[View], object]] = {
 
 
 def about_run(state: State) -> dict[str, Json]:
-    """Return id, key and start of what `run` stands for: in a slice of a foreach, the run that it is a part of."""
+    """Return id, key and start of what `run` stands for: the run that this one is a part of, or resumes."""
     own = {name: state.run[name] for name in ("id", "key", "started_at")}
-    around = None if state.slice is None else state.slice.get("run")
+    around = state.run.get("origin") if state.slice is None else state.slice.get("run")
     return own | around if isinstance(around, dict) else own
 
 

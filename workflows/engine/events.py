@@ -73,6 +73,22 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """A run that had ended goes on in a new run, from a state that `redriving` made of what had happened to it.
+
+    Attributes:
+        info: What the new run knows about itself; its key is the old one's.
+        since: When the old run stood there, milliseconds; what timers had left then, they have again.
+        landed: What had happened already and is not to happen again, in order: `landed_to_json` of each event.
+    """
+
+    at: int
+    info: RunInfo
+    since: int
+    landed: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """An activity or child succeeded. A child that was only started gives `{"workflow_id", "run_id"}`.
 
@@ -164,4 +180,4 @@ class DrainRequested:
     at: int
 
 
-Event = Begun | Continued | DrainRequested | Done | Failed | Fired | Message | Decision | CancelRequested
+Event = Begun | Continued | Resumed | DrainRequested | Done | Failed | Fired | Message | Decision | CancelRequested

@@ -27,8 +27,11 @@ def invoke(
 
 
 def run_key(state: State, path: str) -> str:
-    """Return the idempotency key of a step: the same at every attempt and in every continuation."""
-    return f"{state.run['id']}/{path}"
+    """Return the idempotency key of a step: the same at every attempt and in every continuation.
+
+    In a run that resumes another one, a step whose effect may stand keeps the key that it had there.
+    """
+    return f"{state.keys.get(path, state.run['id'])}/{path}"
 
 
 def _context(state: State, identity: str, undoes: str | None, retry: Retry) -> StepContext:

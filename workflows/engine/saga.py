@@ -102,6 +102,7 @@ def undone(turn: Turn, identity: str, node: str, problem: Problem | None) -> Non
     path = identity.removesuffix("/compensate")
     if problem is None:
         turn.state.undone.append(path)
+        _forget(turn.state, path)
         turn.record(identity, "completed")
     else:
         undo = undo_of(turn.plan.nodes[node])
@@ -119,11 +120,22 @@ def finish(turn: Turn) -> None:
 def _append(turn: Turn, frame: Frame, node: AnyNode, undo: Undo, args: Json, problem: Problem | None) -> None:
     path = step_path(frame, node.id)
     document = None if problem is None else problem.at(node.pointer).to_json()
+    if path in turn.state.keys:
+        # A step that is done again in a resumed run; it is undone once.
+        turn.state.armed = [entry for entry in turn.state.armed if entry.path != path]
     turn.state.armed.append(Armed(path, node.id, undo.action, args, run_key(turn.state, path), document))
 
 
 def _compensates(turn: Turn) -> bool:
     return bool(turn.state.armed) and turn.state.cause in turn.plan.saga.on
+
+
+def _forget(state: State, path: str) -> None:
+    """Drop what was begun for `path` and has succeeded; the latest is the likeliest."""
+    for index in range(len(state.remaining) - 1, -1, -1):
+        if state.remaining[index].path == path:
+            del state.remaining[index]
+            return
 
 
 def _undoing(state: State) -> bool:
@@ -132,6 +144,7 @@ def _undoing(state: State) -> bool:
 
 def _start_undo(turn: Turn, armed: Armed) -> None:
     identity = f"{armed.path}/compensate"
+    turn.state.remaining.append(armed)
     if armed.problem is not None:
         _leave(turn, armed.path, armed.action, Problem.from_json(armed.problem))
         return

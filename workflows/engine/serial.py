@@ -13,6 +13,7 @@ from contracts.json import Json
 from workflows.engine.state import Armed, Frame, Operation, Scope, State, StepRecord, Wait
 
 _NUMBERED: Mapping[str, type] = {"frames": Frame, "scopes": Scope}
+_COMPENSATIONS = ("armed", "remaining")
 _BY_PATH: Mapping[str, type] = {"waits": Wait, "records": StepRecord}
 
 
@@ -30,13 +31,15 @@ def state_to_json(state: State) -> dict[str, Json]:
 
 def state_from_json(document: Mapping[str, Any]) -> State:
     """Read what `state_to_json` wrote."""
-    values = {entry.name: document[entry.name] for entry in fields(State)}
+    # What an older engine carried over has not all members.
+    values = {entry.name: document[entry.name] for entry in fields(State) if entry.name in document}
     for name, kind in _NUMBERED.items():
         values[name] = {int(key): kind(**value) for key, value in document[name].items()}
     for name, kind in _BY_PATH.items():
         values[name] = {entry["path"]: kind(**entry) for entry in document[name]}
     values["operations"] = {entry["id"]: _operation(entry) for entry in document["operations"]}
-    values["armed"] = [Armed(**entry) for entry in document["armed"]]
+    for name in _COMPENSATIONS:
+        values[name] = [Armed(**entry) for entry in document.get(name, ())]
     values["seen"] = dict.fromkeys(document["seen"])
     return State(**values)
 

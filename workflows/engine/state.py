@@ -149,14 +149,17 @@ class State:
     """All there is to know about a run, besides its plan.
 
     Attributes:
-        run: Id, workflow_id, key, definition, version, started_at (milliseconds), correlation_id.
+        run: Id, workflow_id, key, started_at (milliseconds), correlation_id; `origin` = id and started_at of the run
+            that this one resumes, which is what expressions see.
         cause: Why the run unwinds: a failure, a cancel request, its time-out, or an `end` step.
         recovered: The problem of the `on_error` path on which the run ended.
         held: Frame and node of each step that waits for continue-as-new.
         mailbox: Messages and decisions that nobody waited for yet, in order of arrival.
         seen: Ids of the messages that were applied, oldest first, bounded.
         armed: Compensations in order of completion.
-        left: What the saga could not undo.
+        left: What the saga could not undo, as people are told.
+        remaining: Compensations that were begun and have not succeeded, in the order in which they were begun.
+        keys: Paths whose idempotency key stays that of an earlier run, whose id it is: their effect may stand.
         attributes: Search attributes as last set.
     """
 
@@ -185,6 +188,8 @@ class State:
     armed: list[Armed] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)
     left: list[dict[str, Json]] = field(default_factory=list)
+    remaining: list[Armed] = field(default_factory=list)
+    keys: dict[str, str] = field(default_factory=dict)
     records: dict[str, StepRecord] = field(default_factory=dict)
     slice: dict[str, Json] | None = None
     attributes: dict[str, Json] = field(default_factory=dict)

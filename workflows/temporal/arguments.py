@@ -1,8 +1,8 @@
 """What a run is started with: one JSON value, and for the product's own continuations what they carry.
 
 People and programs give no argument (`{}`) or exactly one. A continued execution and a slice of a foreach get a
-second argument `{"$saga": ...}`; it is believed only from where it can come from, the run's own continue-as-new or a
-parent workflow, so no input can be taken for it.
+second argument `{"$saga": ...}`; it is believed only from where it can come from, the run's own continue-as-new, a
+parent workflow, or a start whose memo says which run it resumes, so no input can be taken for it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,23 @@ _CARRIED = "$saga"
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """The input of a run, and for a continuation its state, or for a slice of a foreach its part."""
+    """The input of a run, and for a continuation its state, or for a slice of a foreach its part.
+
+    `resumption` is set where the run resumes another one, from `state`.
+    """
 
     input: Json
     state: dict[str, Json] | None = None
     slice: Slice | None = None
+    resumption: Resumption | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What `events.Resumed` needs besides the state."""
+
+    since: int
+    landed: tuple[Json, ...] = ()
 
 
 class ArgumentsRefusedError(Exception):
@@ -41,20 +53,21 @@ class ArgumentsRefusedError(Exception):
         super().__init__(problem.detail)
 
 
-def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Arguments:
+def read_arguments(values: Sequence[Any], *, continued: bool, child: bool, resumes: bool = False) -> Arguments:
     """Return what the arguments of a run mean.
 
     Args:
         values: The decoded arguments.
         continued: Whether this execution follows another one of the same run.
         child: Whether a parent workflow started it.
+        resumes: Whether it was started to resume another run.
 
     Raises:
         ArgumentsRefusedError: More than one argument, or one that is no JSON.
     """
-    carried = _carried(values) if continued or child else None
+    carried = _carried(values) if continued or child or resumes else None
     if carried is not None:
-        return Arguments(values[0], _read_state(carried), _read_slice(carried))
+        return Arguments(values[0], _read_state(carried), _read_slice(carried), _read_resumption(carried))
     if len(values) > 1:
         raise ArgumentsRefusedError(_problem(f"It takes one argument, a JSON value, and got {len(values)}."))
     if values and isinstance(values[0], bytes):
@@ -64,11 +77,12 @@ def read_arguments(values: Sequence[Any], *, continued: bool, child: bool) -> Ar
 
 def continuation(value: Json, state: dict[str, Json]) -> list[Json]:
     """Return the arguments of the execution that goes on with `state`; a large one is packed: 2 MiB is the limit."""
-    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
-    if len(text) <= PACKED_ABOVE:
-        return [value, {_CARRIED: {"state": state}}]
-    packed = base64.b64encode(zlib.compress(text.encode())).decode()
-    return [value, {_CARRIED: {"packed_state": packed}}]
+    return [value, {_CARRIED: _carried_state(state)}]
+
+
+def resumption(value: Json, state: dict[str, Json], since: int, landed: Sequence[Json]) -> list[Json]:
+    """Return the arguments of a run that goes on with the `state` of another one."""
+    return [value, {_CARRIED: _carried_state(state) | {"since": since, "landed": list(landed)}}]
 
 
 def slice_arguments(value: Json, part: Json) -> list[Json]:
@@ -81,6 +95,13 @@ def slice_result(end: Complete) -> Json:
     answer: dict[str, Json] = {"result": end.result, "armed": list(end.armed)}
     told: dict[str, Json] = {"variables": end.variables, "whole": end.whole}
     return answer | {name: value for name, value in told.items() if value}
+
+
+def _carried_state(state: dict[str, Json]) -> dict[str, Json]:
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    if len(text) <= PACKED_ABOVE:
+        return {"state": state}
+    return {"packed_state": base64.b64encode(zlib.compress(text.encode())).decode()}
 
 
 def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:
@@ -100,6 +121,11 @@ def _read_state(carried: Mapping[str, Any]) -> dict[str, Json] | None:
         return carried.get("state")
     state: dict[str, Json] = json.loads(zlib.decompress(base64.b64decode(packed)))
     return state
+
+
+def _read_resumption(carried: Mapping[str, Any]) -> Resumption | None:
+    since = carried.get("since")
+    return None if since is None else Resumption(since, tuple(carried.get("landed", ())))
 
 
 def _read_slice(carried: Mapping[str, Any]) -> Slice | None:

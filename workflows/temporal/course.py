@@ -23,9 +23,13 @@ from workflows.language.canonical import plan_to_json
 from workflows.language.plan import Plan
 
 SINK = "saga_sink"
+WITNESS = "saga_witness"
 
 Sink: TypeAlias = Callable[[str, int, Event, State], None]
 """Takes the run id, the number of the event, the event, and the state, which it must neither keep nor change."""
+
+Witness: TypeAlias = Callable[[Event, State], None]
+"""Takes each event and the state after it, also while replaying; the state it must neither keep nor change."""
 
 
 class Course:
@@ -35,12 +39,15 @@ class Course:
         """Follow `plan` from `state` on; the sink is the worker's, if it has one."""
         self.plan, self.state = plan, state
         self._sink: Sink | None = workflow.extern_functions().get(SINK)
+        self._witness: Witness | None = workflow.extern_functions().get(WITNESS)
 
     def take(self, event: Event) -> list[Command]:
         """Take one event in and return what must be done."""
         self.state, commands = advance(self.plan, self.state, event)
         if self._sink is not None and not workflow.unsafe.is_replaying():
             self._sink(workflow.info().run_id, self.state.sequence, event, self.state)
+        if self._witness is not None:
+            self._witness(event, self.state)
         return commands
 
     def refusal(self, decision: Decision) -> Problem | None:

@@ -26,6 +26,7 @@ from workflows.temporal.failures import armed_of, cancelled, problem_of
 from workflows.temporal.options import local_options, priority, remote_options, summary, timer_duration
 
 MEMO_CORRELATION = "correlation_id"
+MEMO_RESUMES = "resumes"
 
 Work = StartActivity | StartTimer | StartChild | Cancel
 Handle = asyncio.Task[Any]

@@ -46,7 +46,7 @@ from workflows.engine.commands import (
     StartTimer,
     UpsertAttributes,
 )
-from workflows.engine.events import Begun, CancelRequested, Continued, Decision, DrainRequested, Event, RunInfo
+from workflows.engine.events import Begun, CancelRequested, Continued, Decision, DrainRequested, Event, Resumed, RunInfo
 from workflows.engine.serial import state_from_json
 from workflows.language.library import Library
 from workflows.language.plan import Plan
@@ -61,7 +61,7 @@ from workflows.temporal.attributes import business_key_of, changes, pinned_versi
 from workflows.temporal.course import Course
 from workflows.temporal.failures import failure_of
 from workflows.temporal.messages import DecisionRefusedError, decided, signalled
-from workflows.temporal.operations import MEMO_CORRELATION, Operations, now_ms
+from workflows.temporal.operations import MEMO_CORRELATION, MEMO_RESUMES, Operations, now_ms
 from workflows.temporal.pin import UnknownDefinitionError, VersionNotLoadedError, pinned_definition
 
 LibrarySource: TypeAlias = Callable[[], Library]
@@ -98,16 +98,14 @@ class SagaRun:
 
     def _begin(self, values: Sequence[Any]) -> None:
         info = workflow.info()
-        given = read_arguments(values, continued=info.continued_run_id is not None, child=info.parent is not None)
+        given = _given(values)
         carried = None if given.state is None else state_from_json(given.state | {"input": given.input})
         pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
         plan = pinned_definition(type(self).source(), info.workflow_type, pin).plan
         correlation = _correlation_id()
         self._operations = Operations(self._deliver, self._crash, type(self).source, correlation)
         self._course = Course(plan, carried or new_state(plan))
-        self._first: Sequence[Command] = self._course.take(
-            Continued(now_ms()) if carried else _begun(plan, given, correlation)
-        )
+        self._first: Sequence[Command] = self._course.take(_first_event(plan, given, correlation))
 
     async def _walk(self) -> Json:
         """Run to the end; the body of every subclass's `run`."""
@@ -279,13 +277,29 @@ def decoded(values: Sequence[RawValue]) -> list[Any]:
     return [converter.from_payload(value.payload) for value in values]
 
 
-def _begun(plan: Plan, given: Arguments, correlation_id: str | None) -> Begun:
+def _given(values: Sequence[Any]) -> Arguments:
+    info = workflow.info()
+    resumes = workflow.memo_value(MEMO_RESUMES, default=None) is not None
+    return read_arguments(
+        values, continued=info.continued_run_id is not None, child=info.parent is not None, resumes=resumes
+    )
+
+
+def _first_event(plan: Plan, given: Arguments, correlation_id: str | None) -> Event:
+    about = _about(plan, correlation_id)
+    if given.state is None:
+        return Begun(now_ms(), about, given.input, given.slice)
+    if given.resumption is None:
+        return Continued(now_ms())
+    return Resumed(now_ms(), about, given.resumption.since, given.resumption.landed)
+
+
+def _about(plan: Plan, correlation_id: str | None) -> RunInfo:
     info = workflow.info()
     # A run that Temporal repeats by its own cron or retry has other effects, so other idempotency keys.
     identity = info.first_execution_run_id if info.continued_run_id is None else info.original_execution_run_id
     key = business_key_of(info.search_attributes, plan.id, info.workflow_id)
-    about = RunInfo(identity, info.workflow_id, key, correlation_id)
-    return Begun(now_ms(), about, given.input, given.slice)
+    return RunInfo(identity, info.workflow_id, key, correlation_id)
 
 
 def _correlation_id() -> str | None:

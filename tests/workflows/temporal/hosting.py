@@ -27,18 +27,32 @@ BROKEN = Problem("broken", "It broke", 409, "As it was told to.")
 
 @dataclass
 class Ledger:
-    """What the test actions did, in order: `action step`."""
+    """What the test actions did, in order: `action step`.
+
+    Attributes:
+        keys: The idempotency keys of each step, one for each time it was carried out.
+        given: What they were given.
+        refusals: How often `flaky` still refuses.
+        is_mended: Whether what hangs or refuses does no longer.
+    """
 
     lines: list[str] = field(default_factory=list)
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    given: list[Any] = field(default_factory=list)
+    refusals: int = 0
+    is_mended: bool = False
 
     def activities(self) -> list[Callable[..., Any]]:
         """The test actions."""
-        return [self._note(), self._undo(), self._refuse(), self._hang(), self._foreign()]
+        steady = [self._note(), self._undo(), self._refuse(), self._hang(), self._foreign()]
+        return [*steady, self._flaky(), self._refuse_once_hanging()]
 
-    def write(self, action: str, context: dict[str, Any]) -> None:
+    def write(self, action: str, context: dict[str, Any], given: Any = None) -> None:
         """Write down that `action` was carried out."""
         self.lines.append(f"{action} {context['step']}")
+        self.keys.setdefault(context["step"], []).append(context["idempotency_key"])
+        self.given.append(given)
 
     def _note(self) -> Callable[..., Any]:
         @activity.defn(name="note")
@@ -70,12 +84,32 @@ class Ledger:
 
         return foreign
 
+    def _flaky(self) -> Callable[..., Any]:
+        @activity.defn(name="flaky")
+        async def flaky(given: Any, context: Any) -> Any:
+            self.write("flaky", context, given)
+            if self.refusals > 0:
+                self.refusals -= 1
+                raise ApplicationError(BROKEN.title, BROKEN.to_json(), type=BROKEN.type, non_retryable=True)
+
+        return flaky
+
+    def _refuse_once_hanging(self) -> Callable[..., Any]:
+        @activity.defn(name="refuse_once_hanging")
+        async def refuse(given: Any, context: Any) -> Any:
+            self.write("mended" if self.is_mended else "refuse", context)
+            if not self.is_mended:
+                await self.hanging.wait()
+                raise ApplicationError(BROKEN.title, BROKEN.to_json(), type=BROKEN.type, non_retryable=True)
+
+        return refuse
+
     def _hang(self) -> Callable[..., Any]:
         @activity.defn(name="hang")
         async def hang(given: Any, context: Any) -> Any:
             self.write("hang", context)
             self.hanging.set()
-            while True:
+            while not self.is_mended:
                 activity.heartbeat()
                 await asyncio.sleep(0.05)
 

@@ -16,9 +16,11 @@ from workflows.language.plan import (
     Act,
     AnyNode,
     Approval,
+    Branch,
     Child,
     Execution,
     Foreach,
+    Fork,
     Pause,
     Plan,
     Receive,
@@ -73,6 +75,12 @@ def foreach(identity: str, items: Json, entry: str, **more: Any) -> Foreach:
     """A loop over items."""
     values: dict[str, Any] = {"item": "item", "index": "index", "concurrency": 10} | more
     return Foreach(id=identity, name=identity, items=template(items), entry=entry, **values)
+
+
+def fork(identity: str, branches: Mapping[str, str], **more: Any) -> Fork:
+    """Paths taken at once, each by its name and the step that it begins with."""
+    entries = tuple(Branch(name, entry) for name, entry in branches.items())
+    return Fork(id=identity, name=identity, branches=entries, wait=len(entries), **more)
 
 
 def repeat(identity: str, entry: str, until: str, **more: Any) -> Repeat:
