@@ -25,7 +25,7 @@ from bridge.outcomes import Effect, EffectKind, signalled
 from bridge.seen import SeenRuns
 from contracts.envelope import Event
 from contracts.json import Json
-from workflows.language.triggers import Definition, EventTrigger, Hold, Start
+from workflows.language.triggers import Hold
 from workflows.temporal.errors import RunExistsError, RunNotFoundError
 from workflows.temporal.finding import latest_run
 from workflows.temporal.starting import StartRequest, start_run
@@ -95,7 +95,7 @@ class Dispatcher:
     async def _request_start(self, dispatch: StartDispatch, cause: _Cause) -> Effect:
         started = await start_run(self._client, self._task_queue, _start_request(dispatch, cause))
         is_new = self._seen.is_new(started.run_id) and started.started
-        if _holds(dispatch.definition):
+        if dispatch.held_for:
             await self._room.release(started.workflow_id)
         return Effect("started" if is_new else "already-started", started.workflow_id, started.run_id)
 
@@ -181,12 +181,6 @@ def _start_request(dispatch: StartDispatch, cause: _Cause) -> StartRequest:
 def _as_signal(dispatch: StartDispatch, event: Event) -> SignalDispatch:
     asker = Asker(dispatch.definition.id, 0)
     return SignalDispatch(dispatch.workflow_id, event.type, event.data, "dead-letter", dispatch.request_id, asker)
-
-
-def _holds(definition: Definition) -> bool:
-    """Whether something may wait for runs of this definition; if not, a start need not look for it."""
-    doings = (trigger.does for trigger in definition.triggers if isinstance(trigger, EventTrigger))
-    return any(not isinstance(does, Start) and does.key and isinstance(does.if_missing, Hold) for does in doings)
 
 
 def _recorded(entry: Json) -> Effect | None:

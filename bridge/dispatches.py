@@ -29,7 +29,11 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class StartDispatch:
-    """Start a run. `key` None = the run belongs to this event alone; its workflow id says so."""
+    """Start a run of the version `definition`.
+
+    `key` None = the run belongs to this event alone; its workflow id says so. `held_for` = whether something may wait
+    for it; if not, a start need not look.
+    """
 
     definition: Definition
     workflow_id: str
@@ -37,6 +41,7 @@ class StartDispatch:
     input: Json
     if_running: IfRunning
     request_id: str
+    held_for: bool = False
 
     @property
     def target(self) -> str:

@@ -29,7 +29,16 @@ from workflows.language.correlation import correlation_entries
 from workflows.language.expressions.model import ExpressionFailure
 from workflows.language.expressions.template import Template
 from workflows.language.library import Library
-from workflows.language.triggers import Cancel, Definition, EventTrigger, IfMissing, Signal, Start
+from workflows.language.triggers import (
+    Cancel,
+    Definition,
+    EventTrigger,
+    Hold,
+    IfMissing,
+    ScheduleTrigger,
+    Signal,
+    Start,
+)
 
 _MAX_ID_BYTES = 1000
 _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
@@ -94,7 +103,7 @@ def _candidates(event: Event, library: Library, salt: str) -> Iterator[_Candidat
     for definition in library.current():
         for index, trigger in enumerate(definition.triggers):
             if isinstance(trigger, EventTrigger) and topic_matches(trigger.event, event.type):
-                yield _Candidate(event, definition, index, trigger, salt)
+                yield _Candidate(event, library, definition, index, trigger, salt)
 
 
 class _UnfitError(Exception):
@@ -122,6 +131,7 @@ class _Candidate:
     """A trigger whose topic pattern fits the event."""
 
     event: Event
+    library: Library
     definition: Definition
     index: int
     trigger: EventTrigger
@@ -149,13 +159,15 @@ class _Candidate:
                 return self._cancel(cancel)
 
     def _start(self, start: Start, key: str | None) -> StartDispatch:
+        named, given = self.event.id if key is None else key, self._value(start.input)
         return StartDispatch(
-            definition=self.definition,
-            workflow_id=self._workflow_id(self.event.id if key is None else key),
+            definition=self.library.choose(self.definition.id, named, given) or self.definition,
+            workflow_id=self._workflow_id(named),
             key=key,
-            input=self._value(start.input),
+            input=given,
             if_running=start.if_running,
             request_id=self._request_id("start"),
+            held_for=any(map(_holds, self.definition.triggers)),
         )
 
     def _signal(self, signal: Signal) -> SignalDispatch | CorrelateDispatch:
@@ -235,6 +247,11 @@ class _Candidate:
 
     def _request_id(self, purpose: str) -> str:
         return request_id(self.event.id, self.definition.id, self.index, purpose, self.salt)
+
+
+def _holds(trigger: EventTrigger | ScheduleTrigger) -> bool:
+    does = trigger.does if isinstance(trigger, EventTrigger) else Start()
+    return not isinstance(does, Start) and does.key is not None and isinstance(does.if_missing, Hold)
 
 
 def _if_absent(choice: IfMissing) -> IfAbsent:

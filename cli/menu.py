@@ -41,6 +41,9 @@ SECTIONS: Sections = MappingProxyType(
             "actions": "List the actions that a step may name, or show one.",
             "schema": "Print the JSON Schema of a definition, for editors.",
             "deploy": "Record the versions of definitions and reconcile their schedules.",
+            "compat": "Say what changed between two versions, and whom it concerns.",
+            "versions": "List deployed versions, their share of new runs, and the runs on them.",
+            "rollout": "Set which share of the new runs a version takes; 0 takes it back.",
         },
         "Runs": {
             "run": "Start a run and watch it to its end.",
@@ -54,6 +57,7 @@ SECTIONS: Sections = MappingProxyType(
             "schedules": "List schedules, pause them, start them now, or make starts up for past times.",
             "redrive": "Have runs that failed go on from where they failed.",
             "compensate": "Finish rollbacks that could not undo everything.",
+            "migrate": "Move a waiting run to another version of its definition.",
         },
         "Events": {
             "events": "Publish events, look at them, replay them, and check their schemas.",

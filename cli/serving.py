@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from temporalio.client import Client
@@ -26,7 +27,7 @@ from cli.secrets import resolve_secret
 from cli.settings import Settings
 from contracts.ports import EventPublisher
 from store.database import Database, open_database
-from workers.worker import make_worker
+from workers.worker import Release, make_worker
 from workflows.temporal.run import LibrarySource
 
 _CONNECTIONS = "connections.yaml"
@@ -90,8 +91,14 @@ async def running_worker(
     client: Client, library: LibrarySource, resources: Resources, settings: Settings
 ) -> AsyncIterator[None]:
     """Run a worker inside the block."""
-    async with make_worker(client, library, resources, settings.task_queue):
+    async with make_worker(client, library, resources, settings.task_queue, release=_release(settings)):
         yield
+
+
+def _release(settings: Settings) -> Release | None:
+    if settings.deployment_name is None:
+        return None
+    return Release(settings.deployment_name, settings.build_id or version("sagawright"))
 
 
 def _connections(definitions: Path) -> Mapping[str, Connection]:

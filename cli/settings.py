@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     task_queue: str = Field(default="saga", min_length=1)
     """The Temporal task queue on which runs start."""
 
+    deployment_name: str | None = Field(default=None, pattern=r"^[^.]+$")
+    """The Temporal worker deployment that workers are releases of; none = they take part in no deployment."""
+
+    build_id: str | None = Field(default=None, min_length=1)
+    """Which release of the deployment a worker is; none = the version of Sagawright."""
+
     definitions: Path = Path("definitions")
     """The folder of the definitions."""
 

@@ -20,6 +20,7 @@ from cli import connections
 from cli.bridging import Services, bridged
 from cli.bus import BusFiles, read_bus_files
 from cli.deployment import Deployed, deploy, prepare_namespace
+from cli.rollouts import following_rollouts
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings
 from cli.stack import stack
@@ -69,7 +70,13 @@ class Watchers:
 
 @asynccontextmanager
 async def running_system(
-    settings: Settings, stack_settings: StackSettings, library: Library, definitions: Path, watchers: Watchers
+    settings: Settings,
+    stack_settings: StackSettings,
+    library: Library,
+    definitions: Path,
+    watchers: Watchers,
+    *,
+    abandon: bool = False,
 ) -> AsyncIterator[System]:
     """Run everything inside the block.
 
@@ -79,6 +86,7 @@ async def running_system(
         library: The definitions.
         definitions: Their folder, where `connections.yaml` is looked for.
         watchers: Who is told.
+        abandon: Whether versions on which runs are open may be gone.
 
     Raises:
         SagaError: A part cannot be started or does not answer, or the deployment is refused.
@@ -93,12 +101,13 @@ async def running_system(
         )
         database = resources.opened_database()
         current = CurrentLibrary(library, bus)
-        deployed = await deploy(database, client, library, settings.task_queue)
-        await parts.enter_async_context(running_worker(client, current, resources, settings))
+        deployed = await deploy(database, client, library, settings.task_queue, abandon=abandon)
+        rolled = await parts.enter_async_context(following_rollouts(current, database))
+        await parts.enter_async_context(running_worker(client, rolled, resources, settings))
         bridge = await parts.enter_async_context(
             bridged(
                 Services(addresses.amqp_url, client, database),
-                current,
+                rolled,
                 settings,
                 lambda: current.bus,
                 watchers.metrics,

@@ -18,9 +18,11 @@ ATTRIBUTE_CORRELATION: Final = "SagaCorrelation"
 SIGNAL_APPROVE: Final = "approve"
 SIGNAL_REJECT: Final = "reject"
 UPDATE_DECIDE: Final = "decide"
+UPDATE_MIGRATE: Final = "migrate"
 QUERY_STATE: Final = "state"
 QUERY_PLAN: Final = "plan"
 QUERY_APPROVALS: Final = "approvals"
+QUERY_MIGRATION: Final = "migration"
 
 EXCHANGE_EVENTS: Final = "events"
 

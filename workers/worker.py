@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio.client import Client
-from temporalio.worker import Interceptor, Plugin, UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import Interceptor, Plugin, UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from activities.registry import temporal_activities
 from activities.resources import Resources
@@ -42,7 +43,30 @@ class WorkerLimits:
     shutdown: timedelta = timedelta(seconds=10)
 
 
-def make_worker(
+@dataclass(frozen=True)
+class Release:
+    """A release of the engine in a Temporal worker deployment; see docs/versions.md.
+
+    Attributes:
+        deployment: Name of the deployment, without a dot.
+        build: The release's own id in it.
+    """
+
+    deployment: str
+    build: str
+
+    def to_config(self) -> WorkerDeploymentConfig:
+        """Return it as the SDK wants it.
+
+        Runs upgrade by themselves: what a run does is pinned by its definition's version already, and the releases
+        of the engine are held to replaying each other's histories. So nothing has to keep an old engine running for
+        as long as its longest run.
+        """
+        version = WorkerDeploymentVersion(self.deployment, self.build)
+        return WorkerDeploymentConfig(version, True, VersioningBehavior.AUTO_UPGRADE)
+
+
+def make_worker(  # noqa: PLR0913 - the parts of a worker
     client: Client,
     library: LibrarySource,
     resources: Resources,
@@ -52,6 +76,7 @@ def make_worker(
     sink: Sink | None = None,
     interceptors: Sequence[Interceptor] = (),
     plugins: Sequence[Plugin] = (),
+    release: Release | None = None,
 ) -> Worker:
     """Return a worker that is not running yet; run it with `async with`, which also stops it gracefully.
 
@@ -64,6 +89,7 @@ def make_worker(
         sink: Takes each new state of each run.
         interceptors: More interceptors, such as metrics.
         plugins: More of the SDK's plugins, such as tracing.
+        release: Which release of the engine this is, for Temporal's worker deployments; None = it takes part in none.
     """
     bounds = limits or WorkerLimits()
     return Worker(
@@ -79,4 +105,5 @@ def make_worker(
         max_concurrent_activities=bounds.activities,
         max_concurrent_local_activities=bounds.local_activities,
         graceful_shutdown_timeout=bounds.shutdown,
+        deployment_config=None if release is None else release.to_config(),
     )

@@ -15,6 +15,7 @@ from cli.bus import BusFiles, read_bus_files
 from cli.definitions import default_folder, definitions_option, load_library
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
+from cli.rollouts import following_rollouts
 from cli.settings import Settings, load_settings
 from cli.tracing import traced
 from store.database import open_database
@@ -49,7 +50,8 @@ async def _serve(
     async with (
         connections.temporal(settings, plugins) as client,
         open_database(store) as database,
-        bridged(Services(broker, client, database), lambda: library, settings, lambda: bus, metrics) as bridge,
+        following_rollouts(lambda: library, database) as rolled,
+        bridged(Services(broker, client, database), rolled, settings, lambda: bus, metrics) as bridge,
     ):
         click.echo(f"Bridge consumes events for task queue {settings.task_queue!r}.", err=True)
         await bridge.ended()

@@ -20,12 +20,14 @@ from workflows.language.library import Library
 
 @click.command("deploy")
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--abandon", is_flag=True, help="Take away versions on which runs are open: those wait.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @definitions_option
-def command(dry_run: bool, as_json: bool, paths: tuple[Path, ...]) -> None:
+def command(dry_run: bool, abandon: bool, as_json: bool, paths: tuple[Path, ...]) -> None:
     """Record the versions of definitions and reconcile their schedules.
 
-    A deployed version never changes: a file that was changed without a new version is refused. Schedules are updated in
+    A deployed version never changes: a file that was changed without a new version is refused, and so is the removal
+    of a version on which runs are open. Schedules are updated in
     place; a pause that an operator set stays; schedules that others made are left alone. Deploy all definitions of a
     task queue together: schedules of definitions that are not among them are removed.
 
@@ -37,19 +39,19 @@ def command(dry_run: bool, as_json: bool, paths: tuple[Path, ...]) -> None:
     """
     log_nothing()
     library = load_library(paths)
-    deployed = loop.run(_deploy(load_settings(), library, dry_run))
+    deployed = loop.run(_deploy(load_settings(), library, dry_run, abandon))
     if as_json:
         print_json(_document(deployed, dry_run))
     else:
         _print(deployed, dry_run)
 
 
-async def _deploy(settings: Settings, library: Library, dry_run: bool) -> Deployed:
+async def _deploy(settings: Settings, library: Library, dry_run: bool, abandon: bool) -> Deployed:
     url = connections.require_database(settings)
     async with open_database(url, pool_size=1) as database, connections.temporal(settings) as client:
         if not dry_run:
             await prepare_namespace(client)
-        return await deploy(database, client, library, settings.task_queue, dry_run=dry_run)
+        return await deploy(database, client, library, settings.task_queue, dry_run=dry_run, abandon=abandon)
 
 
 def _print(deployed: Deployed, dry_run: bool) -> None:

@@ -12,17 +12,26 @@ from cli.commands.watch import report, watched
 from cli.definitions import definitions_option, load_library, resolve
 from cli.input import JSON
 from cli.output import print_json
+from cli.rollouts import rolled_out
 from cli.runs import handle_of
-from cli.settings import Settings, load_settings
+from cli.settings import Settings, database_url, load_settings
 from contracts.json import Json
+from workflows.language.library import Library
 from workflows.language.triggers import Definition
-from workflows.temporal.starting import Started, StartRequest, start_run
+from workflows.temporal.starting import Started, start_request, start_run
 
 
 @dataclass(frozen=True)
 class _Choice:
     wait: bool
     as_json: bool
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    name: str
+    input: Json
+    key: str | None
 
 
 @click.command("run")
@@ -45,12 +54,17 @@ def command(  # one parameter an option
       saga run order-fulfilment@1.0.0 --input @order.json --key order-17
       echo '{}' | saga run nightly --input - --detach --json
     """
-    definition = resolve(load_library(paths), name)
-    request = StartRequest(definition, {} if document is None else document, key=key, version_explicit="@" in name)
-    loop.run(_run(load_settings(), request, _Choice(wait, as_json)))
+    library = load_library(paths)
+    resolve(library, name)
+    wanted = _Wanted(name, {} if document is None else document, key)
+    loop.run(_run(load_settings(), library, wanted, _Choice(wait, as_json)))
 
 
-async def _run(settings: Settings, request: StartRequest, choice: _Choice) -> None:
+async def _run(settings: Settings, library: Library, wanted: _Wanted, choice: _Choice) -> None:
+    if "@" not in wanted.name:
+        library = await rolled_out(library.only(wanted.name), database_url(settings))
+    request = start_request(library, wanted.name, wanted.input, key=wanted.key)
+    assert request is not None
     async with connections.temporal(settings) as client:
         started = await start_run(client, settings.task_queue, request)
         if not choice.wait:

@@ -31,6 +31,7 @@ from workflows.language.library import Library
 @dataclass(frozen=True)
 class _Choice:
     ui: bool
+    abandon: bool
     seen: Look
     plugins: Sequence[Plugin]
     metrics: Metrics
@@ -44,8 +45,9 @@ class _Choice:
     type=click.Path(path_type=Path),
     help="Where the definitions are. [default: ./definitions, else those that ship]",
 )
+@click.option("--abandon", is_flag=True, help="Begin without versions on which runs are open: those wait.")
 @click.option("--ui/--no-ui", default=True, help="Whether the Temporal server that is started has its web interface.")
-def command(folder: Path | None, ui: bool) -> None:
+def command(folder: Path | None, abandon: bool, ui: bool) -> None:
     """Run everything on this machine, until Ctrl-C.
 
     What is set (TEMPORAL_ADDRESS, SAGA_DATABASE_URL, SAGA_AMQP_URL) is used, what runs on its usual port is reused, and
@@ -63,7 +65,7 @@ def command(folder: Path | None, ui: bool) -> None:
     log = log_to_file(settings, settings.state_dir)
     click.echo(f"Log: {log}")
     with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
-        loop.serve(_up(settings, library, place, _Choice(ui, seen, plugins, metrics)))
+        loop.serve(_up(settings, library, place, _Choice(ui, abandon, seen, plugins, metrics)))
     click.echo("Stopped.")
 
 
@@ -71,7 +73,8 @@ async def _up(settings: Settings, library: Library, place: Path, choice: _Choice
     async with AsyncExitStack() as parts:
         with starting() as startup:
             watchers = Watchers(startup.report, print_outcome, choice.plugins, choice.metrics)
-            running = running_system(settings, stack_settings(settings, ui=choice.ui), library, place, watchers)
+            stack = stack_settings(settings, ui=choice.ui)
+            running = running_system(settings, stack, library, place, watchers, abandon=choice.abandon)
             system = await parts.enter_async_context(running)
         for line in summary(system, place):
             click.echo(line)

@@ -16,6 +16,7 @@ from cli.definitions import default_folder, definitions_option, load_library
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
 from cli.output import counted
+from cli.rollouts import following_rollouts
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings, amqp_url, database_url, load_settings
 from cli.tracing import traced
@@ -52,7 +53,8 @@ async def _serve(
     async with (
         connections.temporal(settings, plugins) as client,
         opened_resources(settings, definitions, database, broker, bus, metrics) as resources,
-        running_worker(client, lambda: library, resources, settings),
+        following_rollouts(lambda: library, resources.database) as rolled,
+        running_worker(client, rolled, resources, settings),
     ):
         count = counted(len(library.all()), "version")
         click.echo(f"Worker on task queue {settings.task_queue!r}: {count} of definitions.", err=True)

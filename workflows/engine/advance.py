@@ -25,6 +25,7 @@ from workflows.engine.events import (
     Failed,
     Fired,
     Message,
+    Migrated,
     Resumed,
 )
 from workflows.engine.landed import landed_from_json
@@ -108,6 +109,8 @@ def _take(turn: Turn, event: Event) -> None:
             beginning.go_on(turn)
         case Resumed():
             _resume(turn, event)
+        case Migrated():
+            beginning.move(turn, event)
         case _:
             assert_never(event)
 

@@ -1,4 +1,4 @@
-"""How a run begins, how a slice of one begins, and how a run goes on after continue-as-new."""
+"""How a run begins, how a slice of one begins, how a run goes on after continue-as-new or with another version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contracts.problems import VALIDATION, Problem
 from workflows.engine import saga, steps
 from workflows.engine.commands import UpsertAttributes
 from workflows.engine.evaluation import EvaluationError, View, evaluate
-from workflows.engine.events import Begun, Resumed, RunInfo, Slice
+from workflows.engine.events import Begun, Migrated, Resumed, RunInfo, Slice
 from workflows.engine.schemas import complaints
 from workflows.engine.state import Frame, Operation, Scope
 from workflows.engine.turn import Enter, Turn
@@ -59,6 +59,14 @@ def resume(turn: Turn, event: Resumed) -> None:
         if operation.kind == "timer" and identity not in landed:
             _postpone(turn, identity, operation, event)
     go_on(turn)
+
+
+def move(turn: Turn, event: Migrated) -> None:
+    """Follow the version of the turn's plan from here on, in a new execution, so that its history has one plan only."""
+    state = turn.state
+    state.version, state.digest, state.draining = event.version, event.digest, True
+    state.attributes[ATTRIBUTE_VERSION] = pin(event.version, event.digest)
+    turn.commands.append(UpsertAttributes({ATTRIBUTE_VERSION: pin(event.version, event.digest)}))
 
 
 def _begin_run(turn: Turn) -> None:

@@ -174,10 +174,34 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Migrated:
+    """The run follows another version from here on; the shell gives it, and all that comes after, with that plan.
+
+    Its state fits the new plan (`migration.misfits` found nothing); it continues as new at once.
+    """
+
+    at: int
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainRequested:
     """The history has grown long: start nothing new, and continue as new once nothing is in flight."""
 
     at: int
 
 
-Event = Begun | Continued | Resumed | DrainRequested | Done | Failed | Fired | Message | Decision | CancelRequested
+Event = (
+    Begun
+    | Continued
+    | Resumed
+    | Migrated
+    | DrainRequested
+    | Done
+    | Failed
+    | Fired
+    | Message
+    | Decision
+    | CancelRequested
+)

@@ -309,6 +309,14 @@ class Saga:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """Which share of the new runs this version takes."""
+
+    percent: Located[float] | None
+    sticky_by: Condition | None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A definition as written. `input` is the input's JSON Schema (a table, or true / false)."""
 
@@ -326,6 +334,7 @@ class Definition:
     saga: Saga | None = None
     compensation: tuple[Compensation, ...] = ()
     triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
+    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True, slots=True)

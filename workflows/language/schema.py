@@ -223,7 +223,13 @@ _DEFINITION: Schema = {
         }
     ),
     "triggers": {"type": "array", "items": {"$ref": "#/$defs/trigger"}},
-    "rollout": {"type": "object"},
+    "rollout": _object(
+        {
+            "percent": {"type": "number", "minimum": 0, "maximum": 100, "description": "Of the new runs."},
+            "sticky_by": {**_TEXT, "description": "What decides: runs with the same value go together."},
+        },
+        ("percent",),
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from typing import Final, Literal, TypeAlias
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Plan
+from workflows.language.rollout import Rollout
 
 IfRunning = Literal["ignore", "signal", "terminate", "fail"]
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
@@ -90,11 +91,12 @@ class ScheduleTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A compiled definition: its plan and its triggers, and the file it came from."""
+    """A compiled definition: its plan, its triggers and its rollout, and the file it came from."""
 
     plan: Plan
     triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
     file: str = ""
+    rollout: Rollout | None = None
 
     @property
     def id(self) -> str:

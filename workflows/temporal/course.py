@@ -6,6 +6,7 @@ It holds the engine's two values together, hands each new state to the sink, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 from temporalio import workflow
@@ -14,7 +15,7 @@ from contracts.json import Json
 from contracts.problems import Problem
 from workflows.engine.advance import advance
 from workflows.engine.commands import Command
-from workflows.engine.events import Decision, Event
+from workflows.engine.events import Decision, Event, Migrated
 from workflows.engine.serial import state_to_json
 from workflows.engine.state import State
 from workflows.engine.view import approvals, details, refusal
@@ -49,6 +50,11 @@ class Course:
         if self._witness is not None:
             self._witness(event, self.state)
         return commands
+
+    def follow(self, plan: Plan, event: Migrated) -> list[Command]:
+        """Go on with another version's plan."""
+        self.plan = plan
+        return self.take(replace(event, digest=plan.digest))
 
     def refusal(self, decision: Decision) -> Problem | None:
         """Return why a decision cannot be taken now, or None."""

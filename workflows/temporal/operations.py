@@ -129,10 +129,11 @@ class Operations:
             self._deliver(Fired(now_ms(), identity))
 
     async def _begin_child(self, command: StartChild) -> ChildHandle:
-        definition = self._library().resolve(command.workflow)
         identity = command.workflow.partition("@")[0]
         key = command.key
         target = f"{workflow.info().workflow_id}/{command.id}" if key is None else workflow_id(identity, key)
+        # May differ in a replay: what is in the history counts, and only type and id are compared with it.
+        definition = self._library().choose(command.workflow, key_of(identity, target), command.input)
         args = [command.input] if command.slice is None else slice_arguments(command.input, command.slice)
         return await workflow.start_child_workflow(
             command.workflow,

@@ -2,7 +2,8 @@
 
 A run that the product started names its pin in the search attribute `SagaVersion` of its start event, and a continued
 run in its carried state: nothing is added to the history. A run that was started without one (by the `temporal` CLI
-or the UI) records a patch marker `<id>@<version>+<digest8>` in its first task. Where no loaded version is the pinned
+or the UI, or by a schedule) lets the rollout choose by its key and input, and records a patch marker
+`<id>@<version>+<digest8>` in its first task. Where no loaded version is the pinned
 one, the workflow task fails, not the run: Temporal retries it until a worker has that version. `is_replaying` only
 chooses which marker to ask for.
 """
@@ -10,9 +11,11 @@ chooses which marker to ask for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from temporalio import workflow
 
+from contracts.json import Json
 from contracts.problems import VALIDATION, Problem
 from workflows.language.library import Library, pin_of
 from workflows.language.triggers import Definition
@@ -35,13 +38,22 @@ class UnknownDefinitionError(Exception):
         super().__init__(problem.detail)
 
 
-def pinned_definition(library: Library, type_name: str, pin: str | None) -> Definition:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a rollout chooses by: the key and the input of a run that begins."""
+
+    key: str
+    input: Json
+
+
+def pinned_definition(library: Library, type_name: str, pin: str | None, run: Beginning) -> Definition:
     """Return the version that this run follows; called once, in the first task of an execution.
 
     Args:
         library: What is loaded.
         type_name: The run's workflow type, `id` or `id@version`.
-        pin: Its pin, or None: it is recorded as a marker.
+        pin: Its pin, or None: a version is chosen and recorded as a marker.
+        run: The run.
 
     Raises:
         VersionNotLoadedError: The pinned version is not loaded, or was changed under its number.
@@ -52,7 +64,7 @@ def pinned_definition(library: Library, type_name: str, pin: str | None) -> Defi
     if pin is not None:
         return _by_pin(identity, pin, loaded)
     candidates = [definition for definition in loaded if version in {"", definition.version}]
-    return _by_marker(library, type_name, candidates)
+    return _by_marker(library, type_name, candidates, run)
 
 
 def _by_pin(identity: str, pin: str, loaded: Sequence[Definition]) -> Definition:
@@ -65,12 +77,14 @@ def _by_pin(identity: str, pin: str, loaded: Sequence[Definition]) -> Definition
     raise VersionNotLoadedError(f"Pinned: {identity}@{pin}. Loaded: {_names(loaded)}.{reason}")
 
 
-def _by_marker(library: Library, type_name: str, candidates: Sequence[Definition]) -> Definition:
+def _by_marker(library: Library, type_name: str, candidates: Sequence[Definition], run: Beginning) -> Definition:
     if not workflow.unsafe.is_replaying():
-        if not candidates:
+        chosen = library.choose(type_name, run.key, run.input)
+        if chosen is None:
             raise UnknownDefinitionError(unknown_definition(library, type_name))
-        workflow.patched(_marker(candidates[0]))
-        return candidates[0]
+        workflow.patched(_marker(chosen))
+        return chosen
+    # A rollout may have changed since then: what is in the history counts, whatever would be chosen now.
     found = next((definition for definition in candidates if workflow.patched(_marker(definition))), None)
     if found is None:
         where = f"The pin of this run of {type_name} is in its history (TemporalChangeVersion)."

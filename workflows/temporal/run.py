@@ -25,11 +25,13 @@ from contracts.names import (
     ATTRIBUTE_DEFINITION,
     ATTRIBUTE_STATUS,
     QUERY_APPROVALS,
+    QUERY_MIGRATION,
     QUERY_PLAN,
     QUERY_STATE,
     SIGNAL_APPROVE,
     SIGNAL_REJECT,
     UPDATE_DECIDE,
+    UPDATE_MIGRATE,
 )
 from contracts.names import pin as pin_name
 from contracts.problems import Problem
@@ -46,10 +48,22 @@ from workflows.engine.commands import (
     StartTimer,
     UpsertAttributes,
 )
-from workflows.engine.events import Begun, CancelRequested, Continued, Decision, DrainRequested, Event, Resumed, RunInfo
+from workflows.engine.events import (
+    Begun,
+    CancelRequested,
+    Continued,
+    Decision,
+    DrainRequested,
+    Event,
+    Migrated,
+    Resumed,
+    RunInfo,
+)
 from workflows.engine.serial import state_from_json
 from workflows.language.library import Library
 from workflows.language.plan import Plan
+from workflows.language.triggers import Definition
+from workflows.temporal import migrating
 from workflows.temporal.arguments import (
     Arguments,
     ArgumentsRefusedError,
@@ -62,7 +76,7 @@ from workflows.temporal.course import Course
 from workflows.temporal.failures import failure_of
 from workflows.temporal.messages import DecisionRefusedError, decided, signalled
 from workflows.temporal.operations import MEMO_CORRELATION, MEMO_RESUMES, Operations, now_ms
-from workflows.temporal.pin import UnknownDefinitionError, VersionNotLoadedError, pinned_definition
+from workflows.temporal.pin import Beginning, UnknownDefinitionError, VersionNotLoadedError, pinned_definition
 
 LibrarySource: TypeAlias = Callable[[], Library]
 End: TypeAlias = Complete | Fail | CancelRun | ContinueAsNew
@@ -101,7 +115,7 @@ class SagaRun:
         given = _given(values)
         carried = None if given.state is None else state_from_json(given.state | {"input": given.input})
         pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
-        plan = pinned_definition(type(self).source(), info.workflow_type, pin).plan
+        plan = pinned_definition(type(self).source(), info.workflow_type, pin, _beginning(given)).plan
         correlation = _correlation_id()
         self._operations = Operations(self._deliver, self._crash, type(self).source, correlation)
         self._course = Course(plan, carried or new_state(plan))
@@ -126,15 +140,33 @@ class SagaRun:
                 return self._close(self._end)
 
     def _take(self, event: Event, answer: Answer | None) -> None:
-        problem = self._course.refusal(event) if answer is not None and isinstance(event, Decision) else None
+        problem = None if answer is None else self._refusal(event)
         if problem is None:
             # An execution that was about to continue as new goes on, unless the engine says so again.
             self._end = None if isinstance(self._end, ContinueAsNew) else self._end
-            self._carry_out(self._course.take(event))
+            self._carry_out(self._move(event) if isinstance(event, Migrated) else self._course.take(event))
             self._drain_if_long()
         if answer is not None:
             # Another decision may have come between the validator and this one.
             answer.set_result(None) if problem is None else answer.set_exception(failure_of(problem))
+
+    def _refusal(self, event: Event) -> Problem | None:
+        if isinstance(event, Decision):
+            return self._course.refusal(event)
+        if isinstance(event, Migrated):
+            self._version(event)
+            return migrating.refusal(type(self).source(), self._course.plan, self._course.state, event)
+        return None
+
+    def _version(self, event: Migrated) -> Definition:
+        """Return the version to which the run moves; a worker without it must fail the task, not answer otherwise."""
+        found = migrating.target(type(self).source(), self._course.plan, event)
+        if found is None:
+            raise VersionNotLoadedError(f"The run was moved to {event.version}+{event.digest}.")
+        return found
+
+    def _move(self, event: Migrated) -> list[Command]:
+        return self._course.follow(self._version(event).plan, event)
 
     def _carry_out(self, commands: Sequence[Command]) -> None:
         for command in commands:
@@ -190,8 +222,11 @@ class SagaRun:
         return end.result if self._course.state.slice is None else slice_result(end)
 
     def _continue_as_new(self) -> NoReturn:
-        state = self._course.state_document()
-        workflow.continue_as_new(args=continuation(state.pop("input"), state))
+        state, name = self._course.state_document(), workflow.info().workflow_type
+        identity, at, _ = name.partition("@")
+        # The name of a type that says a version says the one that the run follows, also after it moved.
+        named = f"{identity}@{self._course.plan.version}" if at else name
+        workflow.continue_as_new(args=continuation(state.pop("input"), state), workflow=named)
 
     def _deliver(self, event: Event, answer: Answer | None = None) -> None:
         self._inbox.append((event, answer))
@@ -250,6 +285,35 @@ class SagaRun:
         if problem is not None:
             raise failure_of(problem)
 
+    @workflow.update(name=UPDATE_MIGRATE, description='Go on with another version: {"to": "1.1.0+0a1b2c3d"}')
+    async def migrate(self, *values: Any) -> Json:
+        """Move to another version and say which one the run follows now."""
+        answer: Answer = asyncio.get_running_loop().create_future()
+        pin = migrating.wanted_pin(values)
+        self._deliver(migrating.migrated(now_ms(), pin), answer)
+        await answer
+        return {"follows": pin}
+
+    @migrate.validator
+    def _check_migration(self, *values: Any) -> None:
+        self._raise_error()
+        if self._refused is not None:
+            raise failure_of(self._refused)
+        try:
+            event = migrating.migrated(now_ms(), migrating.wanted_pin(values))
+        except migrating.MigrationRefusedError as error:
+            raise failure_of(error.problem) from error
+        problem = migrating.refusal(type(self).source(), self._course.plan, self._course.state, event)
+        if problem is not None:
+            raise failure_of(problem)
+
+    @workflow.query(name=QUERY_MIGRATION, description="For each loaded version, why the run could not move there")
+    def migration(self) -> Json:
+        """Return what does not fit, by version, or the problem of a run that was refused at its start."""
+        if self._refused is not None:
+            return self._refused.to_json()
+        return migrating.outlook(type(self).source(), self._course.plan, self._course.state)
+
     @workflow.query(name=QUERY_STATE, description="The whole state of the run")
     def state(self) -> Json:
         """Return the state as JSON, or the problem of a run that was refused at its start."""
@@ -300,6 +364,12 @@ def _about(plan: Plan, correlation_id: str | None) -> RunInfo:
     identity = info.first_execution_run_id if info.continued_run_id is None else info.original_execution_run_id
     key = business_key_of(info.search_attributes, plan.id, info.workflow_id)
     return RunInfo(identity, info.workflow_id, key, correlation_id)
+
+
+def _beginning(given: Arguments) -> Beginning:
+    info = workflow.info()
+    key = business_key_of(info.search_attributes, info.workflow_type.partition("@")[0], info.workflow_id)
+    return Beginning(key, given.input)
 
 
 def _correlation_id() -> str | None:

@@ -31,6 +31,7 @@ from temporalio.converter import (
 
 from contracts.json import Json
 from contracts.names import workflow_id as named_run
+from workflows.language.library import Library
 from workflows.language.triggers import Definition
 from workflows.temporal.attributes import key_of, starting_attributes
 from workflows.temporal.business_key import business_key
@@ -77,6 +78,33 @@ class StartRequest:
     priority: int | None = None
     if_running: IfRunning = "fail"
     once: bool = False
+
+
+def start_request(
+    library: Library, name: str, given: Json, *, key: str | None = None, request_id: str | None = None
+) -> StartRequest | None:
+    """Return the request that starts a run of `id`, whose version a rollout chooses, or of `id@version`.
+
+    Args:
+        library: What is loaded.
+        name: Whose run.
+        given: Its input.
+        key: Business key; None = the leading version's `key`, else the request id.
+        request_id: As in `StartRequest`.
+
+    Returns:
+        The request, or None: there is no such definition.
+
+    Raises:
+        KeyRefusedError: The definition's `key` has no value for this input.
+    """
+    leading = library.resolve(name)
+    if leading is None:
+        return None
+    identity = request_id or str(uuid.uuid4())
+    named = business_key(leading.plan, given) if key is None else key
+    chosen = library.choose(name, named or identity, given) or leading
+    return StartRequest(chosen, given, named or identity, version_explicit="@" in name, request_id=identity)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from workflows.language import nodes
 from workflows.language.check.context import Context, Rule
 from workflows.language.check.flow import begin
-from workflows.language.check.places import Place
+from workflows.language.check.places import STICKY_BY, Place
 from workflows.language.diagnostics import did_you_mean
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.lattice import Kind, can_be, described
@@ -37,6 +37,7 @@ _KINDS: Mapping[str, tuple[Kind, ...]] = {
     "approvers": ("list", "string"),
     "key": ("string", "number"),
     "correlate field": ("string", "number", "bool"),
+    STICKY_BY: ("string", "number", "bool"),
 }
 """What the values of some keys must be, whatever they hold."""
 
@@ -56,7 +57,8 @@ def _types(context: Context, place: Place, subject: Expression | Template, seen:
     # Names and steps that cannot be seen have been complained of with their reason.
     variables = {name: type_ if name in seen else ANY for name, type_ in context.values.variables(place).items()}
     steps = {**{use.path[0]: ANY for use in subject.references if use.root == STEPS}, **context.values.steps}
-    if isinstance(subject, Expression) and isinstance(place.subject, nodes.Condition):
+    is_condition = isinstance(place.subject, nodes.Condition) and place.what != STICKY_BY
+    if isinstance(subject, Expression) and is_condition:
         _, findings = check_condition(subject, variables, steps)
     else:
         given, findings = check(subject, variables, steps)

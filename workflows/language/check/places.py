@@ -5,6 +5,7 @@ expressions covers all of them, and so that what an expression sees is said in o
 
 - steps: `input`, `vars`, `run`, `now`, the steps that can have run, and the names of the loops and catches around them;
 - `key` of the definition: `input`, `run`, `now`, because it is evaluated before the first step;
+- `sticky_by` of the rollout: `input` and `run`, of which there is only the key when a version is chosen;
 - triggers: `event` alone, because there is no run yet; a schedule's input: nothing;
 - `compensate` is evaluated when its step has succeeded, so it sees that step's output.
 """
@@ -26,6 +27,9 @@ Names = tuple[tuple[str, Literal["item", "index", "error"], int], ...]
 IN_STEPS = frozenset({"input", "vars", "run", "now"})
 IN_KEY = frozenset({"input"})
 IN_TRIGGER = frozenset({"event"})
+IN_ROLLOUT = frozenset({"input", "run"})
+
+STICKY_BY = "sticky_by"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ def places(definition: nodes.Definition, flow: Flow) -> Iterator[Place]:
         yield Place(definition.output, "output", IN_STEPS, sees_steps=True)
     for trigger in definition.triggers:
         yield from _trigger(trigger)
+    if definition.rollout is not None and definition.rollout.sticky_by is not None:
+        yield Place(definition.rollout.sticky_by, STICKY_BY, IN_ROLLOUT)
 
 
 def _trigger(trigger: nodes.EventTrigger | nodes.ScheduleTrigger) -> Iterator[Place]:

@@ -27,6 +27,7 @@ from workflows.language.check import (
     parallels,
     reachable,
     retries,
+    rollouts,
     schedules,
     schemas,
     start_inputs,
@@ -60,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     fixed_texts.RULE,
     retries.RULE,
     timeouts.RULE,
+    rollouts.RULE,
 )
 
 

@@ -9,10 +9,11 @@ from workflows.language import nodes
 from workflows.language.canonical import sealed
 from workflows.language.check.ways import failure_targets
 from workflows.language.lower.acting import Compensations, retry_of
-from workflows.language.lower.compiling import NO_NAMES, optional_template
+from workflows.language.lower.compiling import NO_NAMES, optional_expression, optional_template
 from workflows.language.lower.steps import StepLowering
 from workflows.language.lower.triggers import lower_trigger
 from workflows.language.plan import COMPENSATION_RETRY, Plan, SagaPolicy
+from workflows.language.rollout import ALL, Rollout
 from workflows.language.tree import plain
 from workflows.language.triggers import Definition
 
@@ -41,7 +42,14 @@ def lower(definition: nodes.Definition, actions: Mapping[str, ActionSpec]) -> De
         description=definition.description.value if definition.description else "",
     )
     triggers = tuple(lower_trigger(trigger) for trigger in definition.triggers)
-    return Definition(sealed(plan), triggers, definition.file)
+    return Definition(sealed(plan), triggers, definition.file, _rollout(definition.rollout))
+
+
+def _rollout(rollout: nodes.Rollout | None) -> Rollout | None:
+    if rollout is None:
+        return None
+    percent = ALL if rollout.percent is None else rollout.percent.value
+    return Rollout(percent, optional_expression(rollout.sticky_by, NO_NAMES))
 
 
 def _compensations(definition: nodes.Definition) -> Compensations:

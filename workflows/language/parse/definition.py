@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from workflows.language.diagnostics import Diagnostic, Diagnostics
-from workflows.language.nodes import Definition, Located, Text, walk
+from workflows.language.nodes import Definition, Located, Rollout, Text, walk
 from workflows.language.parse.acting import compensation_of, saga_of
 from workflows.language.parse.fields import Fields, kind_of
 from workflows.language.parse.keys import DEFINITION, ROLLOUT
 from workflows.language.parse.steps import read_steps
-from workflows.language.parse.triggers import triggers_of, unsupported
+from workflows.language.parse.triggers import triggers_of
 from workflows.language.source import Source
 from workflows.language.tree import Scalar, Table
 from workflows.language.versions import is_version
@@ -47,7 +47,6 @@ def _bounded(definition: Definition, diagnostics: Diagnostics) -> Definition | N
 
 def _definition(file: str, table: Table, diagnostics: Diagnostics) -> Definition:
     fields = Fields(table, "a definition", DEFINITION, diagnostics)
-    _rollout(fields)
     fields.need("steps", "a list of steps")
     steps = fields.tree("steps")
     return Definition(
@@ -65,6 +64,7 @@ def _definition(file: str, table: Table, diagnostics: Diagnostics) -> Definition
         saga=saga_of(fields),
         compensation=compensation_of(fields),
         triggers=triggers_of(fields),
+        rollout=_rollout(fields),
     )
 
 
@@ -80,12 +80,10 @@ def _version(fields: Fields) -> Text:
     return version
 
 
-def _rollout(fields: Fields) -> None:
+def _rollout(fields: Fields) -> Rollout | None:
     table = fields.table_of("rollout")
     if table is None:
-        return
+        return None
     keys = Fields(table, "rollout", ROLLOUT, fields.diagnostics)
-    keys.number("percent", 0, 100)
-    keys.text("sticky_by")
-    hint = "leave it out: the highest version takes new starts"
-    unsupported(fields, "rollout", "'rollout'", hint)
+    keys.need("percent", "a number from 0 to 100")
+    return Rollout(keys.number("percent", 0, 100), keys.condition("sticky_by"))

@@ -1,7 +1,6 @@
 """`triggers`: what starts, signals or cancels a run, and schedules.
 
-What excludes each other is refused here, while both are in view. Parts of the language that this version does not
-carry out are read and refused by name (`unsupported`), so that nobody waits for an effect that never comes.
+What excludes each other is refused here, while both are in view.
 """
 
 from __future__ import annotations
@@ -21,11 +20,6 @@ def triggers_of(fields: Fields) -> tuple[EventTrigger | ScheduleTrigger, ...]:
     rows = tables(fields.items_of("triggers"), "a trigger", TRIGGER, fields.diagnostics)
     read = (_trigger(row) for row in rows)
     return tuple(trigger for trigger in read if trigger is not None)
-
-
-def unsupported(fields: Fields, name: str, what: str, hint: str) -> None:
-    """Refuse what the language has and this version does not."""
-    fields.error(fields.place(name), "not-supported", f"{what} is not supported by this version", hint)
 
 
 def _trigger(row: Fields) -> EventTrigger | ScheduleTrigger | None:

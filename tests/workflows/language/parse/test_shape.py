@@ -163,8 +163,9 @@ def test_reserved_words_are_no_step_ids() -> None:
         ("input: 5\nsteps: [{id: a, vars: {}}]", ["wrong-type"]),
         ("saga: {order: forward, on: [failure, sunset], retry: {}}\nsteps: [{id: a, vars: {}}]", ["bad-value"] * 2),
         ("compensation: {a: 5}\nsteps: [{id: a, vars: {}}]", ["wrong-type"]),
-        ("rollout: {percent: 10, sticky_by: run.key}\nsteps: [{id: a, vars: {}}]", ["not-supported"]),
-        ("rollout: {percent: 200}\nsteps: [{id: a, vars: {}}]", ["out-of-range", "not-supported"]),
+        ("rollout: {percent: 10, sticky_by: run.key}\nsteps: [{id: a, vars: {}}]", []),
+        ("rollout: {percent: 200}\nsteps: [{id: a, vars: {}}]", ["out-of-range"]),
+        ("rollout: {sticky_by: run.key}\nsteps: [{id: a, vars: {}}]", ["missing-key"]),
     ],
 )
 def test_each_mistake_at_the_top_has_its_code(top: str, codes: list[str]) -> None:
