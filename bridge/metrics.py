@@ -73,11 +73,12 @@ class Metrics:
 
     Attributes:
         measures: Whether anybody reads this; if not, what is only measured need not be asked for.
+        meter: What it measures on, for others of the same process; None = nothing.
     """
 
     def __init__(self, meter: Meter | None = None) -> None:
         """Make the instruments on `meter`; None = measure nothing."""
-        self.measures = meter is not None
+        self.measures, self.meter = meter is not None, meter
         self._types: set[str] = set()
         self._codes: set[str] = set()
         self._gauges = _Gauges(meter)

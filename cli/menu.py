@@ -50,6 +50,7 @@ SECTIONS: Sections = MappingProxyType(
             "watch": "Watch a run to its end.",
             "show": "Show one run: its steps, what it waits for, how it ended.",
             "list": "List runs, the newest first.",
+            "stuck": "Show the runs that do not get on: why, and what to do.",
             "approve": "Approve a step that waits for people, or list such steps.",
             "reject": "Reject a step that waits for people.",
             "signal": "Send a signal to a run.",

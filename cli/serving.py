@@ -25,6 +25,7 @@ from bridge.relay import Relay
 from cli.bus import BusFiles
 from cli.secrets import resolve_secret
 from cli.settings import Settings
+from cli.watching import watched
 from contracts.ports import EventPublisher
 from store.database import Database, open_database
 from workers.worker import Release, make_worker
@@ -88,10 +89,17 @@ async def _publishing(
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, library: LibrarySource, resources: Resources, settings: Settings
+    client: Client,
+    library: LibrarySource,
+    resources: Resources,
+    settings: Settings,
+    metrics: Metrics = _SILENT,
 ) -> AsyncIterator[None]:
-    """Run a worker inside the block."""
-    async with make_worker(client, library, resources, settings.task_queue, release=_release(settings)):
+    """Run a worker inside the block, and watch its runs."""
+    async with (
+        watched(client, library, resources, metrics) as sink,
+        make_worker(client, library, resources, settings.task_queue, sink=sink, release=_release(settings)),
+    ):
         yield
 
 

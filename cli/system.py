@@ -103,7 +103,7 @@ async def running_system(
         current = CurrentLibrary(library, bus)
         deployed = await deploy(database, client, library, settings.task_queue, abandon=abandon)
         rolled = await parts.enter_async_context(following_rollouts(current, database))
-        await parts.enter_async_context(running_worker(client, rolled, resources, settings))
+        await parts.enter_async_context(running_worker(client, rolled, resources, settings, watchers.metrics))
         bridge = await parts.enter_async_context(
             bridged(
                 Services(addresses.amqp_url, client, database),

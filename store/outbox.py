@@ -104,6 +104,21 @@ async def add(session: Session, event: Event, priority: int = 0) -> None:
     await session.execute(_SQL["add"], event.id, shard_of(event), _text(event), priority)
 
 
+async def add_many(session: Session, events: Sequence[Event], *, again: bool = False) -> int:
+    """Write events to the outbox in one statement and return how many were written.
+
+    Args:
+        session: The caller's transaction.
+        events: They keep their order.
+        again: Whether some may be there already, because the outcome of an earlier try is unknown.
+
+    Raises:
+        UnfitEventError: One cannot be written as JSON; none was.
+    """
+    rows = [(event.id, shard_of(event), _text(event)) for event in events]
+    return await session.execute(_SQL["add_many"], *([row[at] for row in rows] for at in range(3)), again)
+
+
 async def add_alone(database: Database, event: Event, priority: int = 0) -> None:
     """Write `event` to the outbox in a transaction of its own; errors as for `add` and `Database.transaction`."""
     async with database.transaction() as session:

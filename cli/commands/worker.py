@@ -54,7 +54,7 @@ async def _serve(
         connections.temporal(settings, plugins) as client,
         opened_resources(settings, definitions, database, broker, bus, metrics) as resources,
         following_rollouts(lambda: library, resources.database) as rolled,
-        running_worker(client, rolled, resources, settings),
+        running_worker(client, rolled, resources, settings, metrics),
     ):
         count = counted(len(library.all()), "version")
         click.echo(f"Worker on task queue {settings.task_queue!r}: {count} of definitions.", err=True)

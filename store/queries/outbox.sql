@@ -3,6 +3,15 @@ Events on their way out. `parked` is null while a row waits for the relay, and t
 -- name: add
 insert into saga.outbox (event_id, shard, envelope, priority) values ($1, $2, $3, $4)
 
+-- name: add_many
+-- $4: written once more, because nobody knows how the last try went; then what waits here already is left out, and
+-- what was published meanwhile the bridge knows by its id.
+insert into saga.outbox (event_id, shard, envelope)
+select n.event_id, n.shard, n.envelope::json
+from unnest($1::text[], $2::smallint[], $3::text[]) with ordinality as n (event_id, shard, envelope, place)
+where not $4::boolean or not exists (select from saga.outbox o where o.shard = n.shard and o.event_id = n.event_id)
+order by n.place
+
 -- name: waiting_shards
 select s::smallint as shard from generate_series(0, $1::integer - 1) as s
 where exists (select from saga.outbox where shard = s::smallint and parked is null)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,9 +19,13 @@ from bridge.depths import QueueDepth
 from bridge.metrics import OUTCOMES, PUBLISH_FAILURES, Metrics
 from cli.metrics import serving_metrics
 from cli.stack.ports import LOOPBACK, choose_port
+from workers.changes import RunEnded, RunStarted, StepEnded
+from workers.metrics import RunMetrics
+from workflows.engine.state import State
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RULES, SCENARIOS, CONFIG = DEPLOY / "alerts.yaml", DEPLOY / "alerts.test.yaml", DEPLOY / "prometheus.yml"
+DASHBOARD = DEPLOY / "grafana-dashboard.json"
 OF_PROMETHEUS = {"up"}
 _METRIC = re.compile(r"\b(?:saga_[a-z0-9_]+|up)\b")
 _TEXT = re.compile(r'"[^"]*"|\b(?:by|without) *\([^)]*\)|\{[^}]*\}')
@@ -75,6 +80,24 @@ def touch_everything(metrics: Metrics) -> None:
     metrics.watch_outbox(int, timedelta)
     metrics.watch_bridges(int)
     metrics.watch_queues(lambda: [QueueDepth("q", 1, 1)])
+    touch_runs(RunMetrics(metrics.meter))
+
+
+def touch_runs(metrics: RunMetrics) -> None:
+    """Let each instrument of runs have a value."""
+    state = State("d", "1.0.0", "digest")
+    for change in (RunStarted(), RunEnded("completed", timedelta(1)), StepEnded("s", "completed", timedelta(1), "")):
+        metrics.changed(1, state, change)
+    metrics.lifecycle_written(1)
+    metrics.watch_open_runs(one)
+    metrics.watch_approvals(one, one)
+    metrics.watch_stuck(one)
+    metrics.watch_schedule_misses(one)
+
+
+def one() -> list[tuple[float, dict[str, str]]]:
+    """Return one reading."""
+    return [(1, {"definition": "d"})]
 
 
 @pytest.mark.parametrize("command", [("check", "rules", RULES), ("check", "config", CONFIG)], ids=lambda it: it[1])
@@ -125,6 +148,8 @@ def test_names_are_those_that_dashboards_rely_on(exported: set[str]) -> None:
     """The names are an interface: a changed one is a breaking change."""
     ours = {name for name in exported if name.startswith("saga_") and not name.endswith(("_bucket", "_sum"))}
     assert ours == {
+        "saga_approvals_oldest_seconds",
+        "saga_approvals_waiting",
         "saga_breaker_state",
         "saga_bridges_alive",
         "saga_dead_letters_open",
@@ -136,9 +161,81 @@ def test_names_are_those_that_dashboards_rely_on(exported: set[str]) -> None:
         "saga_events_in_hand",
         "saga_events_lag_seconds",
         "saga_events_published_total",
+        "saga_lifecycle_dropped_total",
+        "saga_lifecycle_written_total",
         "saga_outbox_age_seconds",
         "saga_outbox_depth",
         "saga_publish_failures_total",
         "saga_queue_consumers",
         "saga_queue_depth",
+        "saga_run_duration_seconds_count",
+        "saga_runs_ended_total",
+        "saga_runs_open",
+        "saga_runs_started_total",
+        "saga_runs_stuck",
+        "saga_schedule_misses_total",
+        "saga_sla_breaches_total",
+        "saga_step_duration_seconds_count",
+        "saga_steps_ended_total",
     }
+
+
+def panels() -> list[dict[str, Any]]:
+    """Return the panels of the dashboard that show something."""
+    document = json.loads(DASHBOARD.read_text())
+    return [panel for panel in document["panels"] if panel["type"] != "row"]
+
+
+def expressions() -> list[tuple[str, str]]:
+    """Return the title of each panel with its expressions, and those of the variables."""
+    variables = json.loads(DASHBOARD.read_text())["templating"]["list"]
+    asked = [(variable["name"], variable["query"]) for variable in variables if variable["type"] == "query"]
+    return [(panel["title"], target["expr"]) for panel in panels() for target in panel["targets"]] + asked
+
+
+@pytest.mark.parametrize(("title", "expression"), expressions())
+def test_metrics_of_the_dashboard_are_exported(title: str, expression: str, exported: set[str]) -> None:
+    """A panel on a name that nobody exports would be empty for ever."""
+    names = metrics_in(expression)
+    assert names, title
+    assert names <= exported | OF_PROMETHEUS
+
+
+def test_expressions_of_the_dashboard_are_what_prometheus_reads(tmp_path: Path) -> None:
+    """Its own tool parses all of them, with Grafana's variables filled in."""
+    groups = [
+        {"name": f"g{number}", "rules": [{"record": "x", "expr": filled_in(expression)}]}
+        for number, (_, expression) in enumerate(expressions())
+    ]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": groups}))
+    checked = promtool("check", "rules", "--lint=none", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def filled_in(expression: str) -> str:
+    """Return an expression of Grafana as Prometheus gets it."""
+    for name, value in (("$__rate_interval", "5m"), ("$__range", "1h"), ("$definition", ".*")):
+        expression = expression.replace(name, value)
+    return re.sub(r"^label_values\((\w+),.*$", r"\1", expression)
+
+
+def test_dashboard_is_one_that_grafana_can_lay_out() -> None:
+    """Ids are there once, no panel lies upon another, and each has its unit and its words."""
+    document = json.loads(DASHBOARD.read_text())
+    assert len({panel["id"] for panel in document["panels"]}) == len(document["panels"])
+    taken: set[tuple[int, int]] = set()
+    for panel in document["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        assert max(x for x, _ in cells) < 24
+        taken |= cells
+    for panel in panels():
+        assert panel["description"], panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"]["uid"] == "${datasource}"

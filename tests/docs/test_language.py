@@ -27,6 +27,7 @@ TABLES = {
     "start": keys.START,
     "signal": keys.SIGNAL,
     "schedule": keys.SCHEDULE,
+    "sla": keys.SLA,
     "remind": keys.REMIND,
     "escalate": keys.ESCALATE,
     "catch": keys.CATCH,

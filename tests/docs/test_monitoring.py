@@ -57,7 +57,7 @@ def test_alerts_are_those_of_the_rules() -> None:
 
 def test_files_for_prometheus_are_there() -> None:
     """The page names files of `deploy/`."""
-    named = set(re.findall(r"deploy/[\w.]+", text_of("monitoring.md")))
+    named = set(re.findall(r"deploy/[\w.-]+\w", text_of("monitoring.md")))
     assert {"deploy/alerts.yaml", "deploy/prometheus.yml"} <= named
     assert [name for name in named if not (ROOT / name).is_file()] == []
     assert first_cells(section("monitoring.md", "Alerts"))

@@ -16,6 +16,7 @@ from store.outbox import (
     Claim,
     add,
     add_alone,
+    add_many,
     claimed,
     drop_parked,
     key_of,
@@ -176,3 +177,13 @@ async def test_waiting_shards_are_those_with_something_to_do(database: Database)
     assert set(await waiting_shards(database)) == {shard_of(event) for event in events}
     await database.fetch("update saga.outbox set parked = 'why'")
     assert await waiting_shards(database) == []
+
+
+async def test_many_events_are_written_at_once_and_again(database: Database) -> None:
+    """In their order; what waits there already is left out where somebody writes again."""
+    given = [_event(f"e{number}", group_id=f"k{number % 3}") for number in range(50)]
+    async with database.transaction() as session:
+        assert await add_many(session, given[:30]) == 30
+        assert await add_many(session, given, again=True) == 20
+    rows = await database.fetch("select event_id from saga.outbox order by id")
+    assert [row["event_id"] for row in rows] == [each.id for each in given]

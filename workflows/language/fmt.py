@@ -39,7 +39,7 @@ def format_source(text: str) -> str:
 
 _Inside = Mapping[str, str]
 _WITHIN: Mapping[str, _Inside] = {
-    "definition": {"steps": "step", "saga": "saga", "triggers": "trigger", "rollout": "rollout"},
+    "definition": {"steps": "step", "saga": "saga", "triggers": "trigger", "rollout": "rollout", "sla": "sla"},
     "step": {
         "steps": "step",
         "cases": "case",
@@ -68,6 +68,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "saga": keys.SAGA,
     "trigger": keys.TRIGGER,
     "rollout": keys.ROLLOUT,
+    "sla": keys.SLA,
     "case": keys.CASE,
     "way": keys.WAY,
     "catch": keys.CATCH,

@@ -26,6 +26,7 @@ from workflows.language.node_parts import (
 )
 from workflows.language.tree import Position, Scalar, Table, Tree
 from workflows.language.trigger_nodes import Cancel, EventTrigger, ScheduleTrigger, Signal, Start
+from workflows.language.watching import Moment, OnBreach
 
 # The parts and triggers belong to the source form as much as the steps: those who read it import it from here.
 __all__ = (
@@ -317,6 +318,14 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Sla:
+    """How long a run may take, and what is done about one that takes longer."""
+
+    max_duration: Seconds
+    on_breach: Located[OnBreach] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A definition as written. `input` is the input's JSON Schema (a table, or true / false)."""
 
@@ -335,6 +344,8 @@ class Definition:
     compensation: tuple[Compensation, ...] = ()
     triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
     rollout: Rollout | None = None
+    lifecycle: tuple[Moment, ...] = ()
+    sla: Sla | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from contracts.actions import ActionSpec
 from workflows.language.parse import keys as vocabulary
+from workflows.language.watching import EVERY_MOMENT, MOMENTS
 
 Schema = dict[str, Any]
 
@@ -204,6 +205,7 @@ _TRIGGER = _object(
         "input": _ANY,
     }
 )
+_MOMENT: Schema = _choice(*MOMENTS, EVERY_MOMENT)
 _DEFINITION: Schema = {
     "id": {**_STEP_ID, "description": "The Temporal workflow type."},
     "version": {**_TEXT, "description": "Semantic version; a deployed version never changes."},
@@ -229,6 +231,21 @@ _DEFINITION: Schema = {
             "sticky_by": {**_TEXT, "description": "What decides: runs with the same value go together."},
         },
         ("percent",),
+    ),
+    "lifecycle": {
+        "anyOf": [_MOMENT, {"type": "array", "items": _MOMENT}],
+        "description": "The moments of a run that are published as events workflow.<moment>.",
+    },
+    "sla": _object(
+        {
+            "max_duration": {
+                **_DURATION,
+                "description": "A run that takes longer is told of; it goes on all the same.",
+            },
+            "on_breach": _choice("emit"),
+        },
+        ("max_duration",),
+        "How long a run may take.",
     ),
 }
 

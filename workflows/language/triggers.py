@@ -15,6 +15,7 @@ from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Plan
 from workflows.language.rollout import Rollout
+from workflows.language.watching import Moment, Sla
 
 IfRunning = Literal["ignore", "signal", "terminate", "fail"]
 Overlap = Literal["skip", "buffer_one", "buffer_all", "cancel_other", "terminate_other", "allow_all"]
@@ -91,12 +92,14 @@ class ScheduleTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A compiled definition: its plan, its triggers and its rollout, and the file it came from."""
+    """A compiled definition: its plan, triggers and rollout, the file it came from, and how its runs are watched."""
 
     plan: Plan
     triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
     file: str = ""
     rollout: Rollout | None = None
+    lifecycle: tuple[Moment, ...] = ()
+    sla: Sla | None = None
 
     @property
     def id(self) -> str:

@@ -16,6 +16,7 @@ from workflows.language.plan import COMPENSATION_RETRY, Plan, SagaPolicy
 from workflows.language.rollout import ALL, Rollout
 from workflows.language.tree import plain
 from workflows.language.triggers import Definition
+from workflows.language.watching import Sla
 
 
 def lower(definition: nodes.Definition, actions: Mapping[str, ActionSpec]) -> Definition:
@@ -42,7 +43,14 @@ def lower(definition: nodes.Definition, actions: Mapping[str, ActionSpec]) -> De
         description=definition.description.value if definition.description else "",
     )
     triggers = tuple(lower_trigger(trigger) for trigger in definition.triggers)
-    return Definition(sealed(plan), triggers, definition.file, _rollout(definition.rollout))
+    return Definition(
+        sealed(plan),
+        triggers,
+        definition.file,
+        _rollout(definition.rollout),
+        definition.lifecycle,
+        _sla(definition.sla),
+    )
 
 
 def _rollout(rollout: nodes.Rollout | None) -> Rollout | None:
@@ -67,6 +75,12 @@ def _policy(saga: nodes.Saga | None) -> SagaPolicy:
         return default
     occasions = default.on if saga.on is None else frozenset(word.value for word in saga.on)
     return SagaPolicy(saga.order.value if saga.order else default.order, occasions)
+
+
+def _sla(sla: nodes.Sla | None) -> Sla | None:
+    if sla is None:
+        return None
+    return Sla(sla.max_duration.value, sla.on_breach.value if sla.on_breach else "emit")
 
 
 def _signals(steps: tuple[nodes.AnyStep, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from workflows.language.parse.fields import Fields, kind_of
 from workflows.language.parse.keys import DEFINITION, ROLLOUT
 from workflows.language.parse.steps import read_steps
 from workflows.language.parse.triggers import triggers_of
+from workflows.language.parse.watching import lifecycle_of, sla_of
 from workflows.language.source import Source
 from workflows.language.tree import Scalar, Table
 from workflows.language.versions import is_version
@@ -65,6 +66,8 @@ def _definition(file: str, table: Table, diagnostics: Diagnostics) -> Definition
         compensation=compensation_of(fields),
         triggers=triggers_of(fields),
         rollout=_rollout(fields),
+        lifecycle=lifecycle_of(fields),
+        sla=sla_of(fields),
     )
 
 

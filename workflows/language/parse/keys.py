@@ -21,6 +21,8 @@ DEFINITION = (
     "compensation",
     "triggers",
     "rollout",
+    "lifecycle",
+    "sla",
     "steps",
 )
 RETRY = ("attempts", "backoff", "factor", "max_backoff", "jitter", "on", "not_on")
@@ -32,6 +34,7 @@ CATCH = ("errors", "when", "as", "steps")
 REMIND = ("every", "emit")
 ESCALATE = ("after", "approvers")
 PROBLEM = ("type", "title", "detail", "status")
+SLA = ("max_duration", "on_breach")
 ROLLOUT = ("percent", "sticky_by")
 TRIGGER = ("event", "when", "start", "signal", "cancel", "if_missing", "correlate", "schedule", "input")
 START = ("key", "input", "if_running")

@@ -166,6 +166,14 @@ def test_reserved_words_are_no_step_ids() -> None:
         ("rollout: {percent: 10, sticky_by: run.key}\nsteps: [{id: a, vars: {}}]", []),
         ("rollout: {percent: 200}\nsteps: [{id: a, vars: {}}]", ["out-of-range"]),
         ("rollout: {sticky_by: run.key}\nsteps: [{id: a, vars: {}}]", ["missing-key"]),
+        ("lifecycle: [started, step.completed]\nsla: {max_duration: 1h}\nsteps: [{id: a, vars: {}}]", []),
+        ("lifecycle: all\nsla: {maxDuration: 1h, onBreach: emit}\nsteps: [{id: a, vars: {}}]", []),
+        ("lifecycle: [startd]\nsteps: [{id: a, vars: {}}]", ["bad-value"]),
+        ("lifecycle: {started: true}\nsteps: [{id: a, vars: {}}]", ["wrong-type"]),
+        ("sla: {on_breach: emit}\nsteps: [{id: a, vars: {}}]", ["missing-key"]),
+        ("sla: {max_duration: soon}\nsteps: [{id: a, vars: {}}]", ["bad-duration"]),
+        ("sla: {max_duration: 1h, on_breach: page}\nsteps: [{id: a, vars: {}}]", ["bad-value"]),
+        ("sla: 1h\nsteps: [{id: a, vars: {}}]", ["wrong-type"]),
     ],
 )
 def test_each_mistake_at_the_top_has_its_code(top: str, codes: list[str]) -> None:
