@@ -51,6 +51,7 @@ SECTIONS: Sections = MappingProxyType(
             "show": "Show one run: its steps, what it waits for, how it ended.",
             "list": "List runs, the newest first.",
             "stuck": "Show the runs that do not get on: why, and what to do.",
+            "report": "Report on runs: success, durations, where time goes, failures, cost.",
             "approve": "Approve a step that waits for people, or list such steps.",
             "reject": "Reject a step that waits for people.",
             "signal": "Send a signal to a run.",

@@ -1,0 +1,1 @@
+"""The report as text, as JSON and as a page."""
