@@ -52,6 +52,7 @@ SECTIONS: Sections = MappingProxyType(
             "list": "List runs, the newest first.",
             "stuck": "Show the runs that do not get on: why, and what to do.",
             "report": "Report on runs: success, durations, where time goes, failures, cost.",
+            "state": "Show the state of a run after any of its events.",
             "approve": "Approve a step that waits for people, or list such steps.",
             "reject": "Reject a step that waits for people.",
             "signal": "Send a signal to a run.",
@@ -70,6 +71,7 @@ SECTIONS: Sections = MappingProxyType(
         "Services": {
             "worker": "Run workflows and actions against given services.",
             "bridge": "Turn events from RabbitMQ into runs and signals.",
+            "rebuild": "Make what PostgreSQL knows of runs again, from Temporal's histories.",
             "completion": "Print the completion script of a shell.",
         },
     }

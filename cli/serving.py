@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from temporalio.client import Client
+from temporalio.worker import Interceptor
 
 from activities.addresses import parse_networks
 from activities.connections import Connection, parse_connections
@@ -28,6 +29,10 @@ from cli.settings import Settings
 from cli.watching import watched
 from contracts.ports import EventPublisher
 from store.database import Database, open_database
+from workers.attempts import AttemptInterceptor
+from workers.recording import Recording, recording
+from workers.retention import Retention
+from workers.sinks import both
 from workers.worker import Release, make_worker
 from workflows.temporal.run import LibrarySource
 
@@ -95,11 +100,26 @@ async def running_worker(
     settings: Settings,
     metrics: Metrics = _SILENT,
 ) -> AsyncIterator[None]:
-    """Run a worker inside the block, and watch its runs."""
-    async with (
-        watched(client, library, resources, metrics) as sink,
-        make_worker(client, library, resources, settings.task_queue, sink=sink, release=_release(settings)),
-    ):
+    """Run a worker inside the block, and watch its runs; with PostgreSQL what they do is written there."""
+    async with AsyncExitStack() as parts:
+        sink = await parts.enter_async_context(watched(client, library, resources, metrics))
+        interceptors = list[Interceptor]()
+        if resources.database is not None:
+            record = await parts.enter_async_context(_recording(client, resources.database, library, settings))
+            sink = both(sink, record.snapshots.take)
+            interceptors.append(AttemptInterceptor(record.snapshots.put))
+        release = _release(settings)
+        await parts.enter_async_context(
+            make_worker(
+                client,
+                library,
+                resources,
+                settings.task_queue,
+                sink=sink,
+                interceptors=interceptors,
+                release=release,
+            )
+        )
         yield
 
 
@@ -107,6 +127,15 @@ def _release(settings: Settings) -> Release | None:
     if settings.deployment_name is None:
         return None
     return Release(settings.deployment_name, settings.build_id or version("sagawright"))
+
+
+@asynccontextmanager
+async def _recording(
+    client: Client, database: Database, library: LibrarySource, settings: Settings
+) -> AsyncIterator[Recording]:
+    retention = Retention(database, library, settings.state_retention)
+    async with doing({"retention of runs": retention.run}, _PATIENCE), recording(client, database, library) as record:
+        yield record
 
 
 def _connections(definitions: Path) -> Mapping[str, Connection]:

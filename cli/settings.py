@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     event_retention: Duration = timedelta(days=30)
     """How long an event stays in the log before its day is archived."""
 
+    state_retention: Duration = timedelta(days=180)
+    """How long what PostgreSQL knows of an ended run stays, where its definition's `keep` does not say."""
+
     dead_letter_retention: Duration = timedelta(days=7)
     """How long a dead letter is kept."""
 

@@ -9,7 +9,7 @@ undoing never overlap.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 from urllib.parse import urlsplit
@@ -27,6 +27,8 @@ Row = dict[str, Any]
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 30.0
 _LOCK: Final = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+_TRY_LOCK: Final = "select pg_try_advisory_xact_lock(hashtextextended($1, 0))"
 
 
 class Session:
@@ -49,6 +51,14 @@ class Session:
         status = await self._connection.execute(query, *arguments)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
+
+    async def copy(self, table: LiteralString, columns: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+        """Copy rows into a temporary table, which is the quickest way to hand many over."""
+        await self._connection.copy_records_to_table(table, records=rows, columns=columns)
+
+    async def try_lock(self, key: str) -> bool:
+        """Hold `key` until this transaction ends, unless another holds it; tell whether that went."""
+        return bool(await self._connection.fetchval(_TRY_LOCK, key))
 
     async def lock(self, key: str) -> None:
         """Wait until no other transaction holds `key`, and hold it until this one ends."""

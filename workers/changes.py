@@ -19,8 +19,9 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from contracts.json import Json
-from workflows.engine.events import Begun, Event
+from workflows.engine.events import Begun, Event, Resumed
 from workflows.engine.state import State, StepRecord
+from workflows.temporal.course import Move
 
 MOST_RUNS: Final = 10_000
 """How many runs are remembered; of one that was forgotten, a step of the same millisecond might be told twice."""
@@ -99,7 +100,7 @@ class Told:
 def changes(event: Event, state: State, told: Told) -> Iterator[Change]:
     """Yield what `event` led to, in the order: the run's start, its steps, its rollback, its end."""
     whole = state.slice is None
-    if whole and isinstance(event, Begun):
+    if whole and isinstance(event, Begun | Resumed):
         yield RunStarted()
     yield from _steps(state, told)
     if whole and _began_to_compensate(state) and told.is_news(state.now, _COMPENSATING):
@@ -154,11 +155,11 @@ class ChangeSink:
         self._told: OrderedDict[str, Told] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __call__(self, run: str, sequence: int, event: Event, state: State) -> None:
-        """Take a new state; `run` is the id of the execution."""
-        for change in changes(event, state, self._memory(run)):
+    def __call__(self, move: Move) -> None:
+        """Take a new state."""
+        for change in changes(move.event, move.state, self._memory(move.execution)):
             for take in self._takers:
-                take(sequence, state, change)
+                take(move.state.sequence, move.state, change)
 
     def _memory(self, run: str) -> Told:
         with self._lock:

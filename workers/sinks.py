@@ -5,16 +5,14 @@ Each is called in turn, on the thread that carries out the workflow task: a sink
 
 from __future__ import annotations
 
-from workflows.engine.events import Event
-from workflows.engine.state import State
-from workflows.temporal.course import Sink
+from workflows.temporal.course import Move, Sink
 
 
 def both(*sinks: Sink) -> Sink:
     """Return the sink that gives each state to all of `sinks`, in their order."""
 
-    def give(run: str, sequence: int, event: Event, state: State) -> None:
+    def give(move: Move) -> None:
         for sink in sinks:
-            sink(run, sequence, event, state)
+            sink(move)
 
     return give

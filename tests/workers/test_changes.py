@@ -21,6 +21,7 @@ from workflows.engine.advance import advance, new_state
 from workflows.engine.events import Begun, Decision, Done, Event, Failed, RunInfo
 from workflows.engine.state import State
 from workflows.language.plan import Plan
+from workflows.temporal.course import Move
 
 BROKEN = Problem("broken", "It broke", detail="no power")
 
@@ -46,9 +47,9 @@ class Course:
 
     def take(self, event: Event) -> list[Change]:
         """Take an event and return what changed."""
-        self.state, _ = advance(self.plan, self.state, event)
+        self.state, commands = advance(self.plan, self.state, event)
         before = len(self.changes)
-        self.sink("execution", self.state.sequence, event, self.state)
+        self.sink(Move(self.plan, self.state, event, commands, "execution"))
         return self.changes[before:]
 
 
@@ -137,6 +138,7 @@ def test_event_after_the_end_changes_nothing() -> None:
 def test_several_sinks_are_one() -> None:
     """Each is given each state, in their order."""
     seen: list[tuple[str, int]] = []
-    sink = both(lambda run, *_: seen.append((run, 1)), lambda run, *_: seen.append((run, 2)))
-    sink("r", 1, Done(1, "a", None), new_state(plan("p", act("a"))))
+    entry = plan("p", act("a"))
+    sink = both(lambda move: seen.append((move.execution, 1)), lambda move: seen.append((move.execution, 2)))
+    sink(Move(entry, new_state(entry), Done(1, "a", None), (), "r"))
     assert seen == [("r", 1), ("r", 2)]

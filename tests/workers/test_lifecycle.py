@@ -28,6 +28,7 @@ from workflows.language.library import Library
 from workflows.language.plan import Plan
 from workflows.language.triggers import Definition
 from workflows.language.watching import MOMENTS, Moment
+from workflows.temporal.course import Move
 
 ROLLED_BACK = plan("rolled-back", *chain(act("a", undo=undo()), approval("b"), act("c", "refuse")))
 
@@ -47,8 +48,8 @@ def told_of(entry: Plan, *lifecycle: Moment, problem: Problem | None = None) -> 
         Begun(1000, RunInfo("r", "p/k", "k", "c"), {}),
         Failed(3500, "a", problem or Problem("broken", "It broke")),
     ):
-        state, _ = advance(entry, state, event)
-        sink("x", state.sequence, event, state)
+        state, commands = advance(entry, state, event)
+        sink(Move(entry, state, event, commands, "x"))
     return told
 
 

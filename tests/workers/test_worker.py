@@ -25,6 +25,7 @@ from workers.telemetry import LogFormat, configure_logging
 from workers.tracing import Tracing, tracing_plugin
 from workers.worker import WorkerLimits, make_worker
 from workflows.language.plan import Retry
+from workflows.temporal.course import Move
 from workflows.temporal.starting import StartRequest, signal_run, start_run
 
 SHAPE: Json = {"value": "${ input }", "merge": {"done": True}}
@@ -178,8 +179,8 @@ async def test_log_lines_about_a_run_name_it(client: Client) -> None:
     configure_logging("json", stream=written)
     queue = uuid.uuid4().hex
 
-    def sink(run_id: str, sequence: int, event: object, state: object) -> None:
-        structlog.get_logger().info("state_changed", sequence=sequence)
+    def sink(move: Move) -> None:
+        structlog.get_logger().info("state_changed", sequence=move.state.sequence)
 
     async with open_client() as http, make_worker(client, lambda: library(PLAN), Resources(http), queue, sink=sink):
         started = await start_run(client, queue, StartRequest(definition(PLAN), {}))

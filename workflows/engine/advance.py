@@ -29,7 +29,7 @@ from workflows.engine.events import (
     Resumed,
 )
 from workflows.engine.landed import landed_from_json
-from workflows.engine.state import Frame, State
+from workflows.engine.state import Frame, State, Touched
 from workflows.engine.turn import (
     Broke,
     Diverted,
@@ -77,6 +77,7 @@ def advance(plan: Plan, state: State, event: Event) -> tuple[State, list[Command
         The new state and what the shell must do, in order. A run that has ended takes every event and asks for nothing.
     """
     turn = Turn(plan, state, event.at)
+    state.touched = Touched()
     state.sequence += 1
     state.now = event.at
     if state.phase != "ended":

@@ -84,7 +84,7 @@ def broke(turn: Turn, frame: Frame, problem: Problem) -> None:
     if problem.outcome == "unknown":
         arm_unknown(turn, frame, node)
     _note(turn, frame, node, None, "failed", document)
-    turn.record(step_path(frame, node.id), "failed", detail)
+    turn.record(step_path(frame, node.id), "failed", detail, problem.type)
     try:
         handler = None if is_slice(turn, frame, node) else _handler(turn, frame, node, problem, document)
     except EvaluationError as error:
@@ -177,7 +177,9 @@ def _close_step(turn: Turn, frame: Frame, node: AnyNode) -> None:
     if isinstance(node, Approval):
         turn.drop(f"{path}/remind")
         turn.drop(f"{path}/escalate")
-    turn.state.waits.pop(path, None)
+    wait = turn.state.waits.pop(path, None)
+    if wait is not None:
+        turn.state.touched.waits[path] = wait
 
 
 def _note(turn: Turn, frame: Frame, node: AnyNode, output: Json, status: str, error: Json) -> None:

@@ -61,6 +61,7 @@ def unwind(turn: Turn, cause: Cause, problem: Problem | None) -> None:
     state = turn.state
     state.phase, state.cause, state.problem = "settling", cause, None if problem is None else problem.to_json()
     turn.agenda.clear()
+    state.touched.waits.update(state.waits)
     state.waits.clear()
     state.held.clear()
     # A run that unwinds goes on here: an execution that continues as new could not end as cancelled.
@@ -158,7 +159,7 @@ def _start_undo(turn: Turn, armed: Armed) -> None:
 
 def _leave(turn: Turn, path: str, action: str, problem: Problem) -> None:
     turn.state.left.append({"step": path, "action": action, "problem": problem.to_json()})
-    turn.record(f"{path}/compensate", "failed", problem.detail or problem.title)
+    turn.record(f"{path}/compensate", "failed", problem.detail or problem.title, problem.type)
 
 
 def _final_status(state: State) -> Status:

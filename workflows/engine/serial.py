@@ -20,6 +20,7 @@ _BY_PATH: Mapping[str, type] = {"waits": Wait, "records": StepRecord}
 def state_to_json(state: State) -> dict[str, Json]:
     """Return the state as JSON; what is ordered becomes a list, since converters sort the keys of objects."""
     document: dict[str, Any] = asdict(state)
+    del document["touched"]
     document["operations"] = [{"id": key, **value} for key, value in document["operations"].items()]
     for name in _BY_PATH:
         document[name] = list(document[name].values())
@@ -32,7 +33,7 @@ def state_to_json(state: State) -> dict[str, Json]:
 def state_from_json(document: Mapping[str, Any]) -> State:
     """Read what `state_to_json` wrote."""
     # What an older engine carried over has not all members.
-    values = {entry.name: document[entry.name] for entry in fields(State) if entry.name in document}
+    values = {entry.name: document[entry.name] for entry in fields(State) if entry.compare and entry.name in document}
     for name, kind in _NUMBERED.items():
         values[name] = {int(key): kind(**value) for key, value in document[name].items()}
     for name, kind in _BY_PATH.items():

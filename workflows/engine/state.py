@@ -145,6 +145,21 @@ class StepRecord:
 
 
 @dataclass(slots=True)
+class Touched:
+    """What the latest event changed, so that whoever writes it down need not compare; not a part of the state.
+
+    Attributes:
+        records: Rows of the table of steps, by path.
+        problems: Problem types of the steps among them that failed.
+        waits: Waits that began, were decided or ended.
+    """
+
+    records: dict[str, StepRecord] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class State:
     """All there is to know about a run, besides its plan.
 
@@ -196,3 +211,4 @@ class State:
     next_frame: int = 0
     next_scope: int = 0
     uuids: int = 0
+    touched: Touched = field(default_factory=Touched, compare=False, repr=False)

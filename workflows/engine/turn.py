@@ -149,13 +149,16 @@ class Turn:
             self.commands.append(Cancel(identity))
         return True
 
-    def record(self, path: str, status: str, detail: str = "") -> None:
-        """Write a row of the live table of steps."""
+    def record(self, path: str, status: str, detail: str = "", problem: str = "") -> None:
+        """Write a row of the live table of steps; `problem` is the type of the one that it failed with."""
         records = self.state.records
         row = records.get(path)
         if row is None:
             records[path] = row = StepRecord(path, status, self.at)
             _forget_oldest(records)
+        self.state.touched.records[path] = row
+        if problem:
+            self.state.touched.problems[path] = problem
         row.status, row.detail = status, detail
         row.ended = None if status in OPEN_STATUSES else self.at
 

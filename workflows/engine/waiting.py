@@ -122,6 +122,7 @@ def escalate(turn: Turn, frame: Frame, node: Approval) -> None:
     """Let more people decide."""
     assert node.escalate is not None
     wait = turn.state.waits[step_path(frame, node.id)]
+    turn.state.touched.waits[wait.path] = wait
     added = _names(evaluate(View(turn.state, frame), node.escalate.approvers))
     if wait.approvers is not None:
         wait.approvers = list(dict.fromkeys([*wait.approvers, *added]))
@@ -149,11 +150,12 @@ def _open_wait(turn: Turn, frame: Frame, node: Approval | Receive) -> Wait:
 
 
 def _publish_wait(turn: Turn, frame: Frame, node: Approval | Receive, wait: Wait) -> None:
-    turn.state.waits[wait.path] = wait
+    turn.state.waits[wait.path] = turn.state.touched.waits[wait.path] = wait
     open_step(turn, frame, node, "waiting")
 
 
 def _decide(turn: Turn, wait: Wait, node: Approval, decision: Decision) -> None:
+    turn.state.touched.waits[wait.path] = wait
     refusal = refusal_of(wait, node, decision)
     if refusal is not None:
         wait.refused.append({"approver": decision.approver, "at": _text(turn.at), "reason": refusal.detail})

@@ -39,7 +39,14 @@ def format_source(text: str) -> str:
 
 _Inside = Mapping[str, str]
 _WITHIN: Mapping[str, _Inside] = {
-    "definition": {"steps": "step", "saga": "saga", "triggers": "trigger", "rollout": "rollout", "sla": "sla"},
+    "definition": {
+        "steps": "step",
+        "saga": "saga",
+        "triggers": "trigger",
+        "rollout": "rollout",
+        "sla": "sla",
+        "keep": "keep",
+    },
     "step": {
         "steps": "step",
         "cases": "case",
@@ -66,6 +73,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "definition": keys.DEFINITION,
     "step": tuple({key for names in keys.STEPS.values() for key in names}),
     "saga": keys.SAGA,
+    "keep": keys.KEEP,
     "trigger": keys.TRIGGER,
     "rollout": keys.ROLLOUT,
     "sla": keys.SLA,

@@ -326,6 +326,14 @@ class Sla:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """The top-level `keep`: how long what is known of ended runs stays, by how they ended."""
+
+    succeeded: Seconds | None = None
+    failed: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
     """A definition as written. `input` is the input's JSON Schema (a table, or true / false)."""
 
@@ -346,6 +354,7 @@ class Definition:
     rollout: Rollout | None = None
     lifecycle: tuple[Moment, ...] = ()
     sla: Sla | None = None
+    keep: Keep = Keep()
 
 
 @dataclass(frozen=True, slots=True)

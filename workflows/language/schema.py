@@ -247,6 +247,7 @@ _DEFINITION: Schema = {
         ("max_duration",),
         "How long a run may take.",
     ),
+    "keep": _object({"succeeded": _DURATION, "failed": _DURATION}),
 }
 
 

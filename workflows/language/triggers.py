@@ -91,8 +91,19 @@ class ScheduleTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long, in seconds, what is known of ended runs stays; None = as the operator has set it.
+
+    It is no part of the plan: a deployed version may be given another one.
+    """
+
+    succeeded: float | None = None
+    failed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
-    """A compiled definition: its plan, triggers and rollout, the file it came from, and how its runs are watched."""
+    """A compiled definition: its plan, triggers and rollout, its file, and how its runs are watched and kept."""
 
     plan: Plan
     triggers: tuple[EventTrigger | ScheduleTrigger, ...] = ()
@@ -100,6 +111,7 @@ class Definition:
     rollout: Rollout | None = None
     lifecycle: tuple[Moment, ...] = ()
     sla: Sla | None = None
+    keep: Keep = Keep()
 
     @property
     def id(self) -> str:

@@ -5,8 +5,8 @@ It holds the engine's two values together, hands each new state to the sink, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from temporalio import workflow
@@ -24,13 +24,29 @@ from workflows.language.canonical import plan_to_json
 from workflows.language.plan import Plan
 
 SINK = "saga_sink"
-WITNESS = "saga_witness"
+SINK_OF_REPLAYS = "saga_sink_of_replays"
 
-Sink: TypeAlias = Callable[[str, int, Event, State], None]
-"""Takes the run id, the number of the event, the event, and the state, which it must neither keep nor change."""
 
-Witness: TypeAlias = Callable[[Event, State], None]
-"""Takes each event and the state after it, also while replaying; the state it must neither keep nor change."""
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One event that a run took in; what is in it must neither be kept nor changed.
+
+    Attributes:
+        plan: What the run follows.
+        state: The state after the event; `state.run["id"]` names the run and `state.sequence` the event.
+        event: The event.
+        commands: What it led to.
+        execution: Run id of the execution that took it.
+    """
+
+    plan: Plan
+    state: State
+    event: Event
+    commands: Sequence[Command]
+    execution: str
+
+
+Sink: TypeAlias = Callable[[Move], None]
 
 
 class Course:
@@ -39,16 +55,15 @@ class Course:
     def __init__(self, plan: Plan, state: State) -> None:
         """Follow `plan` from `state` on; the sink is the worker's, if it has one."""
         self.plan, self.state = plan, state
-        self._sink: Sink | None = workflow.extern_functions().get(SINK)
-        self._witness: Witness | None = workflow.extern_functions().get(WITNESS)
+        given = workflow.extern_functions()
+        self._sink: Sink | None = given.get(SINK)
+        self._sinks_replays = SINK_OF_REPLAYS in given
 
     def take(self, event: Event) -> list[Command]:
         """Take one event in and return what must be done."""
         self.state, commands = advance(self.plan, self.state, event)
-        if self._sink is not None and not workflow.unsafe.is_replaying():
-            self._sink(workflow.info().run_id, self.state.sequence, event, self.state)
-        if self._witness is not None:
-            self._witness(event, self.state)
+        if self._sink is not None and (self._sinks_replays or not workflow.unsafe.is_replaying()):
+            self._sink(Move(self.plan, self.state, event, commands, workflow.info().run_id))
         return commands
 
     def follow(self, plan: Plan, event: Migrated) -> list[Command]:

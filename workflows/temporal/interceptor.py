@@ -17,7 +17,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
-from workflows.temporal.course import SINK, Sink
+from workflows.temporal.course import SINK, SINK_OF_REPLAYS, Sink
 from workflows.temporal.run import SagaRun
 
 
@@ -25,17 +25,20 @@ class ShellInterceptor(Interceptor):
     """Give it to every worker that hosts the workflow classes.
 
     Args:
-        sink: Called in the workflow's thread after each event, except while replaying; None = nobody wants snapshots.
+        sink: Called in the workflow's thread after each event; None = nobody wants snapshots.
+        replays: Whether it is called while replaying too, as whoever makes the projection again wants.
     """
 
-    def __init__(self, sink: Sink | None = None) -> None:
+    def __init__(self, sink: Sink | None = None, *, replays: bool = False) -> None:
         """Hand each new state of every run to `sink`."""
-        self._sink = sink
+        self._sink, self._replays = sink, replays
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         """Make the sink known to the workflows and return the interceptor of their queries."""
         if self._sink is not None:
             input.unsafe_extern_functions[SINK] = self._sink
+            if self._replays:
+                input.unsafe_extern_functions[SINK_OF_REPLAYS] = self._sink
         return _LiveDetails
 
 

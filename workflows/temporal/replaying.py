@@ -14,25 +14,19 @@ from typing import Any
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 from temporalio.client import Client, WorkflowHistory
 from temporalio.converter import DataConverter, WorkflowSerializationContext
-from temporalio.worker import (
-    Interceptor,
-    Replayer,
-    UnsandboxedWorkflowRunner,
-    WorkflowInboundInterceptor,
-    WorkflowInterceptorClassInput,
-)
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from contracts.errors import PermanentError
 from contracts.json import Json
 from contracts.names import pin
 from workflows.engine.events import Event
 from workflows.engine.past import Segment
-from workflows.engine.state import State
 from workflows.language.library import Library
 from workflows.temporal.arguments import read_arguments
 from workflows.temporal.classes import workflow_classes
-from workflows.temporal.course import WITNESS
+from workflows.temporal.course import Move
 from workflows.temporal.errors import translated
+from workflows.temporal.interceptor import ShellInterceptor
 from workflows.temporal.operations import MEMO_RESUMES
 
 
@@ -43,22 +37,17 @@ class CannotReplayError(PermanentError):
 
 
 @dataclass
-class _Witness(Interceptor):
+class _Witness:
     """Writes down what happened in one execution."""
 
     events: list[Event] = field(default_factory=list)
     definition: str = ""
     pin: str = ""
 
-    def workflow_interceptor_class(
-        self, input: WorkflowInterceptorClassInput
-    ) -> type[WorkflowInboundInterceptor] | None:
-        input.unsafe_extern_functions[WITNESS] = self._saw
-        return None
-
-    def _saw(self, event: Event, state: State) -> None:
-        self.events.append(event)
-        self.definition, self.pin = state.definition, pin(state.version, state.digest)
+    def saw(self, move: Move) -> None:
+        """Note what happened, and which version the run follows."""
+        self.events.append(move.event)
+        self.definition, self.pin = move.state.definition, pin(move.state.version, move.state.digest)
 
 
 @dataclass(frozen=True)
@@ -109,7 +98,7 @@ async def _replayed(
     replayer = Replayer(
         workflows=workflow_classes(lambda: library, continue_after=continue_after),
         workflow_runner=UnsandboxedWorkflowRunner(),
-        interceptors=[witness],
+        interceptors=[ShellInterceptor(witness.saw, replays=True)],
         data_converter=client.data_converter,
         namespace=client.namespace,
     )

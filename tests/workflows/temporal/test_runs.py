@@ -15,6 +15,7 @@ from temporalio.exceptions import CancelledError
 from tests.workflows.temporal.hosting import BROKEN, hosting
 from tests.workflows.temporal.plans import LOCAL, REMOTE, act, approval, chain, library, plan, undo
 from tests.workflows.temporal.watching import attributes_of, failure_of, waiting_approval
+from workflows.temporal.course import Move
 
 
 async def test_run_carries_out_its_steps_in_order(client: Client) -> None:
@@ -224,8 +225,8 @@ async def test_sink_sees_each_event_once(client: Client) -> None:
     seen: list[tuple[int, str]] = []
     steps = chain(act("a"), approval("b"), act("c"))
 
-    def sink(run_id: str, sequence: int, event: object, state: object) -> None:
-        seen.append((sequence, type(event).__name__))
+    def sink(move: Move) -> None:
+        seen.append((move.state.sequence, type(move.event).__name__))
 
     async with hosting(client, library(plan("sunk", *steps)), sink=sink) as host:
         handle = await host.start("sunk", {})

@@ -15,7 +15,7 @@ from workflows.language.lower.triggers import lower_trigger
 from workflows.language.plan import COMPENSATION_RETRY, Plan, SagaPolicy
 from workflows.language.rollout import ALL, Rollout
 from workflows.language.tree import plain
-from workflows.language.triggers import Definition
+from workflows.language.triggers import Definition, Keep
 from workflows.language.watching import Sla
 
 
@@ -50,6 +50,7 @@ def lower(definition: nodes.Definition, actions: Mapping[str, ActionSpec]) -> De
         _rollout(definition.rollout),
         definition.lifecycle,
         _sla(definition.sla),
+        _keep(definition.keep),
     )
 
 
@@ -58,6 +59,12 @@ def _rollout(rollout: nodes.Rollout | None) -> Rollout | None:
         return None
     percent = ALL if rollout.percent is None else rollout.percent.value
     return Rollout(percent, optional_expression(rollout.sticky_by, NO_NAMES))
+
+
+def _keep(keep: nodes.Keep) -> Keep:
+    return Keep(
+        None if keep.succeeded is None else keep.succeeded.value, None if keep.failed is None else keep.failed.value
+    )
 
 
 def _compensations(definition: nodes.Definition) -> Compensations:

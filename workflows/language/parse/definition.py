@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from workflows.language.diagnostics import Diagnostic, Diagnostics
-from workflows.language.nodes import Definition, Located, Rollout, Text, walk
+from workflows.language.nodes import Definition, Keep, Located, Rollout, Text, walk
 from workflows.language.parse.acting import compensation_of, saga_of
 from workflows.language.parse.fields import Fields, kind_of
-from workflows.language.parse.keys import DEFINITION, ROLLOUT
+from workflows.language.parse.keys import DEFINITION, KEEP, ROLLOUT
 from workflows.language.parse.steps import read_steps
 from workflows.language.parse.triggers import triggers_of
 from workflows.language.parse.watching import lifecycle_of, sla_of
@@ -68,6 +68,7 @@ def _definition(file: str, table: Table, diagnostics: Diagnostics) -> Definition
         rollout=_rollout(fields),
         lifecycle=lifecycle_of(fields),
         sla=sla_of(fields),
+        keep=_keep(fields),
     )
 
 
@@ -90,3 +91,11 @@ def _rollout(fields: Fields) -> Rollout | None:
     keys = Fields(table, "rollout", ROLLOUT, fields.diagnostics)
     keys.need("percent", "a number from 0 to 100")
     return Rollout(keys.number("percent", 0, 100), keys.condition("sticky_by"))
+
+
+def _keep(fields: Fields) -> Keep:
+    table = fields.table_of("keep")
+    if table is None:
+        return Keep()
+    keys = Fields(table, "keep", KEEP, fields.diagnostics)
+    return Keep(keys.seconds("succeeded"), keys.seconds("failed"))

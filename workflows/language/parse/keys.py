@@ -23,6 +23,7 @@ DEFINITION = (
     "rollout",
     "lifecycle",
     "sla",
+    "keep",
     "steps",
 )
 RETRY = ("attempts", "backoff", "factor", "max_backoff", "jitter", "on", "not_on")
@@ -36,6 +37,7 @@ ESCALATE = ("after", "approvers")
 PROBLEM = ("type", "title", "detail", "status")
 SLA = ("max_duration", "on_breach")
 ROLLOUT = ("percent", "sticky_by")
+KEEP = ("succeeded", "failed")
 TRIGGER = ("event", "when", "start", "signal", "cancel", "if_missing", "correlate", "schedule", "input")
 START = ("key", "input", "if_running")
 SIGNAL = ("key", "correlate", "name", "data")
