@@ -12,7 +12,7 @@ from typing import Any
 from cli.exits import BadInputError
 from contracts.json import Json
 from store.database import Database
-from store.run_states import StoredRun, Stretch, find_run, stretch, whole_numbers
+from store.run_states import StoredRun, Stretch, find_run, has_moved, stretch, whole_numbers
 from workflows.engine.advance import advance, new_state
 from workflows.engine.event_serial import event_from_json
 from workflows.engine.serial import state_from_json, state_to_json
@@ -50,9 +50,13 @@ async def state_at(database: Database, library: Library, run: StoredRun, number:
     found = await stretch(database, run.id, number)
     if found.whole is not None and found.sequence == number:
         return found.whole
-    plan = _plan(library, run)
+    digest = run.digest if found.whole is None else str(found.whole["digest"])
+    if found.whole is None and await has_moved(database, run.id):
+        moved = f"{run.workflow_id} has moved to another version since, and nothing tells from which"
+        raise BadInputError(f"{moved}. {await _what_is_whole(database, run)}")
+    plan = _plan(library, run, digest)
     if plan is None:
-        loaded = f"{run.definition}@{run.version} is not loaded as it was deployed ({run.digest[:8]})"
+        loaded = f"The version of {run.definition} that was deployed with digest {digest[:8]} is not loaded"
         raise BadInputError(f"{loaded}; name its file with -d. {await _what_is_whole(database, run)}")
     missing = next((at for at in range(found.sequence + 1, number + 1) if at not in found.events), None)
     if missing is not None:
@@ -66,9 +70,9 @@ def changes(before: Json, after: Json) -> list[tuple[str, Json, Json]]:
     return list(_differences("", _keyed(before), _keyed(after)))
 
 
-def _plan(library: Library, run: StoredRun) -> Plan | None:
+def _plan(library: Library, run: StoredRun, digest: str) -> Plan | None:
     loaded = library.versions.get(run.definition, ())
-    return next((entry.plan for entry in loaded if entry.plan.digest == run.digest), None)
+    return next((entry.plan for entry in loaded if entry.plan.digest == digest), None)
 
 
 async def _what_is_whole(database: Database, run: StoredRun) -> str:

@@ -57,6 +57,11 @@ async def stretch(database: Database, run_id: str, number: int) -> Stretch:
     return Stretch(first, whole, {row["sequence"]: row["event"] for row in events})
 
 
+async def has_moved(database: Database, run_id: str) -> bool:
+    """Tell whether the run has moved from one version to another."""
+    return bool(await database.fetch(_SQL["moves"], run_id))
+
+
 async def whole_numbers(database: Database, run_id: str) -> list[int]:
     """Return the numbers at which whole states are kept."""
     return [row["sequence"] for row in await database.fetch(_SQL["whole_numbers"], run_id)]

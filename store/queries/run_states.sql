@@ -20,3 +20,6 @@ order by sequence
 
 -- name: whole_numbers
 select sequence from saga.snapshots where run_id = $1 and state is not null order by sequence
+
+-- name: moves
+select sequence from saga.snapshots where run_id = $1 and event ->> 'kind' = 'migrated' limit 1

@@ -45,8 +45,9 @@ def go_on(turn: Turn) -> None:
 
 
 def resume(turn: Turn, event: Resumed) -> None:
-    """Go on from the state of a run that had ended, as the run that `event.info` names."""
+    """Go on from the state of a run that had ended, as the run that `event.info` names; its events count from 1."""
     state, old = turn.state, turn.state.run
+    state.sequence = 1
     if state.phase == "running" and not state.frames:
         begin(turn, Begun(event.at, event.info, state.input))
         state.run["origin"] = _origin(old)
