@@ -30,6 +30,7 @@ from cli.watching import watched
 from contracts.ports import EventPublisher
 from store.database import Database, open_database
 from workers.attempts import AttemptInterceptor
+from workers.metrics import show_projection
 from workers.recording import Recording, recording
 from workers.retention import Retention
 from workers.sinks import both
@@ -107,6 +108,12 @@ async def running_worker(
         if resources.database is not None:
             record = await parts.enter_async_context(_recording(client, resources.database, library, settings))
             sink = both(sink, record.snapshots.take)
+            show_projection(
+                metrics.meter,
+                lambda: record.writer.written,
+                lambda: record.snapshots.dropped,
+                lambda: len(record.snapshots),
+            )
             interceptors.append(AttemptInterceptor(record.snapshots.put))
         release = _release(settings)
         await parts.enter_async_context(

@@ -32,6 +32,7 @@ _DURATION_BOUNDS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 1
 Labels: TypeAlias = dict[str, str]
 Readings: TypeAlias = Iterable[tuple[float, Labels]]
 Read: TypeAlias = Callable[[], Readings]
+Count: TypeAlias = Callable[[], int]
 
 
 class _Adds(Protocol):
@@ -161,6 +162,23 @@ class RunMetrics:
 
     def _step(self, labels: Labels, step: str) -> str:
         return step if _fits(self._steps, (labels["definition"], labels["version"], step), MOST_STEPS) else OTHER
+
+
+def show_projection(meter: Meter | None, written: Count, dropped: Count, waiting: Count) -> None:
+    """Show on `meter` how the projection of runs keeps up: entries written and dropped so far, and those that wait."""
+    if meter is None:
+        return
+    from opentelemetry.metrics import Observation  # noqa: PLC0415  # only who measures pays for it
+
+    meter.create_observable_counter(
+        "saga.projection.written", [lambda _: [Observation(written())]], "{entry}", "Changes written to PostgreSQL."
+    )
+    meter.create_observable_counter(
+        "saga.projection.dropped", [lambda _: [Observation(dropped())]], "{entry}", "Changes left to mending."
+    )
+    meter.create_observable_gauge(
+        "saga.projection.waiting", [lambda _: [Observation(waiting())]], "{entry}", "Changes that wait to be written."
+    )
 
 
 _GAUGES: Final = (

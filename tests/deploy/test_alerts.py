@@ -20,7 +20,7 @@ from bridge.metrics import OUTCOMES, PUBLISH_FAILURES, Metrics
 from cli.metrics import serving_metrics
 from cli.stack.ports import LOOPBACK, choose_port
 from workers.changes import RunEnded, RunStarted, StepEnded
-from workers.metrics import RunMetrics
+from workers.metrics import RunMetrics, show_projection
 from workflows.engine.state import State
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -81,6 +81,7 @@ def touch_everything(metrics: Metrics) -> None:
     metrics.watch_bridges(int)
     metrics.watch_queues(lambda: [QueueDepth("q", 1, 1)])
     touch_runs(RunMetrics(metrics.meter))
+    show_projection(metrics.meter, lambda: 3, lambda: 2, lambda: 1)
 
 
 def touch_runs(metrics: RunMetrics) -> None:
@@ -165,6 +166,9 @@ def test_names_are_those_that_dashboards_rely_on(exported: set[str]) -> None:
         "saga_lifecycle_written_total",
         "saga_outbox_age_seconds",
         "saga_outbox_depth",
+        "saga_projection_dropped_total",
+        "saga_projection_waiting",
+        "saga_projection_written_total",
         "saga_publish_failures_total",
         "saga_queue_consumers",
         "saga_queue_depth",

@@ -264,7 +264,7 @@ def _steps(plan: Plan, state: State, ended: bool) -> Iterator[StepRow]:
     if ended:
         # What still stood open when the run ended (a step that waited, a block) has nothing more to come.
         for path, record in state.records.items():
-            if record.ended is None and path not in touched:
+            if record.ended is None and path not in touched and _identity(path) in plan.nodes:
                 yield _step(plan, state, record, ended)
 
 
@@ -289,8 +289,12 @@ def _step(plan: Plan, state: State, record: StepRecord, ended: bool) -> StepRow:
 
 
 def _named(plan: Plan, path: str) -> tuple[str, AnyNode]:
-    identity = path.removesuffix(UNDO).rpartition("/")[2]
+    identity = _identity(path)
     return identity, plan.nodes[identity]
+
+
+def _identity(path: str) -> str:
+    return path.removesuffix(UNDO).rpartition("/")[2]
 
 
 def _action(node: AnyNode, path: str) -> str | None:
