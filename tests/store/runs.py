@@ -16,8 +16,8 @@ insert into saga.runs (
 )
 """
 INSERT_APPROVAL = """
-insert into saga.approvals (run_id, path, step, title, since, decided_at)
-values ($1, $2, $2, 'May it?', now() - $3::interval, case when $4 then now() end)
+insert into saga.approvals (run_id, path, step, title, sequence, since, decided_at)
+values ($1, $2, $2, 'May it?', 1, now() - $3::interval, case when $4 then now() end)
 """
 
 

@@ -76,7 +76,7 @@ async def test_queue_without_a_worker_is_found_once_for_all_its_runs(client: Cli
     starts = [await start_run(client, queue, StartRequest(definition(entry), {})) for _ in range(2)]
 
     async def is_found() -> bool:
-        return any(queue in each.what and "2 open runs" in each.what for each in await find_stuck(client, None, []))
+        return any(queue in each.what and "2 open runs" in each.what for each in await find_stuck(client, None, [], 10))
 
     await eventually(is_found)
     look = await look_at_queue(client, queue)

@@ -156,8 +156,12 @@ async def test_silent_writer_is_taken_for_killed(client: Client, database: Datab
         async def is_known() -> bool:
             return handle.id in {row["workflow_id"] for row in (await rows(database))["runs"]}
 
+        async def is_gone() -> bool:
+            silent = "select * from saga.writers where seen_at < clock_timestamp() - interval '30 seconds'"
+            return not await database.fetch(silent)
+
         await eventually(is_known)
-    assert not await database.fetch("select * from saga.writers")
+        await eventually(is_gone)
 
 
 async def test_writer_that_stops_leaves_no_trace(client: Client, database: Database) -> None:

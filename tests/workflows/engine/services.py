@@ -115,12 +115,19 @@ class Life:
             case StartActivity() | StartTimer() | StartChild():
                 assert command.id not in self.flying, f"{command.id} is in flight already"
                 self.flying[command.id] = command
+            case Cancel(identity) if identity in self._handed_over() - set(self.flying):
+                pass  # its answer is on its way, as in the shell, which knows no such operation
             case Cancel(identity) if isinstance(self.flying[identity], StartTimer):
                 del self.flying[identity]
             case Cancel(identity):
                 self.cancelled.add(identity)
             case Complete() | Fail() | CancelRun():
                 self.ending = command
+
+    def _handed_over(self) -> set[str]:
+        """What the run before had an answer of."""
+        landed = () if self.resumption is None else self.resumption.landed
+        return {str(document["id"]) for document in landed if isinstance(document, dict) and "id" in document}
 
     def _next(self) -> Event:
         self.at += 500

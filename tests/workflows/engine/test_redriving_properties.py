@@ -81,7 +81,11 @@ def test_any_run_that_can_be_redriven_ends(plan: Plan, seed: int) -> None:
     life = Life(_without_batches(plan), fate, services, mishaps=2).live()
     if isinstance(life.ending, Complete):
         return
-    resumption = redriven(life.whole_past())
+    try:
+        resumption = redriven(life.whole_past())
+    except CannotResumeError:
+        assert _leaves_some_behind(life.plan)
+        return
     again = Life(life.plan, fate, services, 2, 1, 0, resumption, life.whole_past(), life.at + 1000).live()
     if not again.state.left:
         assert len(set(again.state.undone)) == len(again.state.undone)
@@ -121,6 +125,11 @@ def test_rollback_is_finished(plan: Plan, seed: int) -> None:
     assert again_undone == left if plan.saga.order == "reverse" else sorted(again_undone) == sorted(left)
     assert not again.state.left
     assert not again.state.remaining
+
+
+def _leaves_some_behind(plan: Plan) -> bool:
+    """Tell whether the plan goes on while some of its branches are being cancelled: what those did cannot be told."""
+    return any(isinstance(node, Fork) and node.wait < len(node.branches) for node in plan.nodes.values())
 
 
 def _without_batches(plan: Plan) -> Plan:
