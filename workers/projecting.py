@@ -21,7 +21,7 @@ from workers.snapshots import Entry, Snapshots
 from workflows.engine.change import Change
 
 BATCH = 5_000
-_PAUSE = 0.1
+_PAUSE = 0.5
 _FIRST_DELAY, _LONGEST_DELAY = 0.2, 10.0
 _log = structlog.get_logger("projection")
 
