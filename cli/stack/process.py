@@ -2,8 +2,9 @@
 
 A child leads its own session, so that Ctrl-C in the terminal reaches only us and we stop it in order. It asks the
 kernel (through `setpriv`, where that exists) for its stop signal when we die, so that even SIGKILL leaves nothing
-running; and a file with its id and start time lets the next start find one that is left all the same. Such a one is
-signalled only through a handle to the very process, after its start time showed that the id still means the same.
+running, and does not begin when we died before it asked; and a file with its id and start time lets the next start
+find one that is left all the same. Such a one is signalled only through a handle to the very process, after its start
+time showed that the id still means the same.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ _POLL_SECONDS = 0.05
 _PATIENCE = timedelta(seconds=20)
 _ASK_AGAIN = timedelta(seconds=1)
 _LOG_BYTES = 5_000_000
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,9 @@ def _opened(log: Path) -> BinaryIO:
 
 def _tied_to_us(program: Program) -> tuple[str, ...]:
     setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", program.stop_signal.name.removeprefix("SIG")) if setpriv else ()
+    death_signal = program.stop_signal.name.removeprefix("SIG")
+    checked = ("/bin/sh", "-c", _UNLESS_ORPHANED, str(os.getpid()))
+    return (setpriv, "--pdeathsig", death_signal, *checked) if setpriv else ()
 
 
 async def _stop(process: asyncio.subprocess.Process, stop_signal: signal.Signals) -> None:

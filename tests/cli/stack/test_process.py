@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from datetime import timedelta
@@ -116,10 +117,10 @@ async def test_useless_pid_file_is_removed(folder: StateFolder, content: str) ->
     assert folder.pid_files() == []
 
 
-async def test_child_dies_with_us(folder: StateFolder) -> None:
-    """When the process that started it is killed, the kernel stops the child."""
+async def parent_and_child(folder: StateFolder, path: str) -> tuple[asyncio.subprocess.Process, int]:
+    """Start a process that runs a child, and return it with the child's id."""
     code = f"""
-import asyncio, sys
+import asyncio
 from tests.cli.stack.test_process import SLEEPER, program
 from cli.stack.folder import StateFolder
 from cli.stack.process import running
@@ -132,18 +133,39 @@ async def main():
 
 asyncio.run(main())
 """
-    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PATH": path}
+    )
     assert parent.stdout is not None
-    child = int(await parent.stdout.readline())
-    handle = os.pidfd_open(child)
-    ended = asyncio.Event()
+    return parent, int(await parent.stdout.readline())
+
+
+async def ends(child: int) -> None:
+    """Wait until a process that is not ours ended."""
+    handle, ended = os.pidfd_open(child), asyncio.Event()
     asyncio.get_running_loop().add_reader(handle, ended.set)
-    parent.kill()
-    await parent.wait()
     async with asyncio.timeout(30):
         await ended.wait()
     asyncio.get_running_loop().remove_reader(handle)
     os.close(handle)
+
+
+async def test_child_dies_with_us(folder: StateFolder) -> None:
+    """When the process that started it is killed, the kernel stops the child."""
+    parent, child = await parent_and_child(folder, os.environ["PATH"])
+    parent.kill()
+    await asyncio.gather(parent.wait(), ends(child))
+
+
+async def test_child_does_not_outlive_us_by_being_late(folder: StateFolder, tmp_path: Path) -> None:
+    """We may be killed before the child asked the kernel for its signal: then it does not begin."""
+    late = tmp_path / "setpriv"
+    late.write_text(f'#!/bin/sh\nwhile kill -0 "$PPID"; do sleep 0.05; done\nexec {shutil.which("setpriv")} "$@"\n')
+    late.chmod(0o755)
+    parent, child = await parent_and_child(folder, f"{tmp_path}:{os.environ['PATH']}")
+    parent.kill()
+    await asyncio.gather(parent.wait(), ends(child))
+    assert "here" not in folder.log("child").read_text()
 
 
 async def test_large_log_is_put_aside(folder: StateFolder) -> None:
