@@ -5,6 +5,8 @@
 
 BIN := .venv/bin
 PACKAGES := cli workers bridge workflows activities store contracts tests $(wildcard benchmarks)
+# A test that hangs says where, and ends the tests.
+UNSTUCK := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 help: ## Show this list
@@ -25,7 +27,7 @@ typecheck: test-ready ## Types, strictly
 	@printf '\n== mypy ==\n' && $(BIN)/mypy $(PACKAGES)
 
 cover: test-ready ## The tests alone, with branch coverage; ARGS are pytest's
-	@printf '\n== pytest ==\n' && $(BIN)/coverage run -m pytest $(ARGS)
+	@printf '\n== pytest ==\n' && $(BIN)/coverage run -m pytest $(UNSTUCK) $(ARGS)
 	@printf '\n== coverage of workflows/ ==\n' && $(BIN)/coverage report --include='workflows/*' --fail-under=90
 
 chaos: test-ready ## The fault suite in its full form; SAGA_CHAOS_SEED=n repeats a load

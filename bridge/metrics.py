@@ -16,13 +16,14 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from bridge.breaker import BreakerState
 from bridge.depths import QueueDepth
+from contracts.instruments import Readings, counter, histogram, observing
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import CallbackOptions, Meter, Observation
+    from opentelemetry.metrics import Meter
 
 METER: Final = "sagawright.bridge"
 """The instrumentation scope; whoever makes the meter uses this name."""
@@ -46,27 +47,6 @@ PUBLISH_FAILURES: Final = ("unreachable", "unconfirmed", "unroutable", "refused"
 _BREAKER: Final[dict[BreakerState, int]] = {"closed": 0, "half-open": 1, "open": 2}
 _DURATION_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
-Labels: TypeAlias = dict[str, str]
-Readings: TypeAlias = Iterable[tuple[float, Labels]]
-
-
-class _Adds(Protocol):
-    def add(self, amount: int, attributes: Labels) -> None: ...
-
-
-class _Records(Protocol):
-    def record(self, amount: float, attributes: Labels) -> None: ...
-
-
-class _Silent:
-    """Stands in for every instrument where nobody measures."""
-
-    def add(self, amount: int, attributes: Labels) -> None:
-        pass
-
-    def record(self, amount: float, attributes: Labels) -> None:
-        pass
-
 
 class Metrics:
     """The instruments of one bridge, publisher or both; made once for each process that exports.
@@ -82,15 +62,20 @@ class Metrics:
         self._types: set[str] = set()
         self._codes: set[str] = set()
         self._gauges = _Gauges(meter)
-        self._published = _counter(meter, "saga.events.published", "{event}", "Events that the broker has confirmed.")
-        self._failures = _counter(meter, "saga.publish.failures", "{event}", "Publishes that were not confirmed.")
-        self._consumed = _counter(meter, "saga.events.consumed", "{event}", "Deliveries that came into hand.")
-        self._handled = _counter(meter, "saga.events.handled", "{event}", "Events by what became of them.")
-        self._conflicts = _counter(
+        self._published = counter(meter, "saga.events.published", "{event}", "Events that the broker has confirmed.")
+        self._failures = counter(meter, "saga.publish.failures", "{event}", "Publishes that were not confirmed.")
+        self._consumed = counter(meter, "saga.events.consumed", "{event}", "Deliveries that came into hand.")
+        self._handled = counter(meter, "saga.events.handled", "{event}", "Events by what became of them.")
+        self._conflicts = counter(
             meter, "saga.events.conflicts", "{event}", "Events with the id of another event and another content."
         )
-        self._letters = _counter(meter, "saga.dead_letters", "{event}", "Events that were dead-lettered.")
-        self._duration = _duration(meter)
+        self._letters = counter(meter, "saga.dead_letters", "{event}", "Events that were dead-lettered.")
+        self._duration = histogram(
+            meter,
+            "saga.dispatch.duration",
+            "From an event's publication until Temporal has accepted it.",
+            _DURATION_BOUNDS,
+        )
         self._begin_at_zero()
 
     def published(self, event_type: str) -> None:
@@ -189,13 +174,13 @@ class _Gauges:
 
     def _create(self, meter: Meter) -> None:
         for name, unit, what in _SINGLE:
-            meter.create_observable_gauge(name, [_observing(partial(self._value, name))], unit, what)
+            meter.create_observable_gauge(name, [observing(partial(self._value, name))], unit, what)
         for name, unit, what, read in (
             ("saga.breaker.state", "", "0 closed, 1 half open, 2 open.", self._states),
             ("saga.queue.depth", "{message}", "Messages that are ready in a queue.", self._depths),
             ("saga.queue.consumers", "{consumer}", "Consumers of a queue.", self._consumers),
         ):
-            meter.create_observable_gauge(name, [_observing(read)], unit, what)
+            meter.create_observable_gauge(name, [observing(read)], unit, what)
 
     def _value(self, name: str) -> Readings:
         read = self._single.get(name)
@@ -220,30 +205,6 @@ _SINGLE: Final = (
     ("saga.outbox.age", "s", "How long the oldest event in the outbox has waited."),
     ("saga.bridges.alive", "{bridge}", "Bridges that gave a sign of life lately."),
 )
-
-
-def _observing(read: Callable[[], Readings]) -> Callable[[CallbackOptions], Iterable[Observation]]:
-    def observe(_: CallbackOptions) -> Iterable[Observation]:
-        from opentelemetry.metrics import Observation  # noqa: PLC0415  # only who measures pays for it
-
-        return [Observation(value, labels) for value, labels in read()]
-
-    return observe
-
-
-def _counter(meter: Meter | None, name: str, unit: str, what: str) -> _Adds:
-    return _Silent() if meter is None else meter.create_counter(name, unit, what)
-
-
-def _duration(meter: Meter | None) -> _Records:
-    if meter is None:
-        return _Silent()
-    return meter.create_histogram(
-        "saga.dispatch.duration",
-        "s",
-        "From an event's publication until Temporal has accepted it.",
-        explicit_bucket_boundaries_advisory=_DURATION_BOUNDS,
-    )
 
 
 def _seconds(span: timedelta | None) -> float | None:

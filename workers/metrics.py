@@ -12,14 +12,15 @@ compares them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from contracts.instruments import Labels, Readings, counter, histogram, observing
 from workers.changes import Change, RunEnded, RunStarted, StepEnded
 from workflows.engine.state import State
 
 if TYPE_CHECKING:
-    from opentelemetry.metrics import CallbackOptions, Meter, Observation
+    from opentelemetry.metrics import Meter
 
 MOST_VERSIONS: Final = 200
 MOST_STEPS: Final = 500
@@ -29,28 +30,8 @@ MISSES: Final = ("catch-up-missed", "overlap-skipped")
 
 _DURATION_BOUNDS: Final = (0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400, 604_800)
 
-Labels: TypeAlias = dict[str, str]
-Readings: TypeAlias = Iterable[tuple[float, Labels]]
 Read: TypeAlias = Callable[[], Readings]
 Count: TypeAlias = Callable[[], int]
-
-
-class _Adds(Protocol):
-    def add(self, amount: int, attributes: Labels) -> None: ...
-
-
-class _Records(Protocol):
-    def record(self, amount: float, attributes: Labels) -> None: ...
-
-
-class _Silent:
-    """Stands in for every instrument where nobody measures."""
-
-    def add(self, amount: int, attributes: Labels) -> None:
-        pass
-
-    def record(self, amount: float, attributes: Labels) -> None:
-        pass
 
 
 class RunMetrics:
@@ -66,20 +47,18 @@ class RunMetrics:
         self._versions: set[tuple[str, ...]] = set()
         self._steps: set[tuple[str, ...]] = set()
         self._gauges: dict[str, Read] = {}
-        self._started = _counter(meter, "saga.runs.started", "{run}", "Runs that began.")
-        self._ended = _counter(meter, "saga.runs.ended", "{run}", "Runs that ended, by how.")
-        self._run_duration = _histogram(meter, "saga.run.duration", "From a run's start to its end.")
-        self._steps_ended = _counter(meter, "saga.steps.ended", "{step}", "Steps that ended, by how.")
-        self._step_duration = _histogram(
-            meter, "saga.step.duration", "From a step's start to its end, retries included."
+        self._started = counter(meter, "saga.runs.started", "{run}", "Runs that began.")
+        self._ended = counter(meter, "saga.runs.ended", "{run}", "Runs that ended, by how.")
+        self._run_duration = histogram(meter, "saga.run.duration", "From a run's start to its end.", _DURATION_BOUNDS)
+        self._steps_ended = counter(meter, "saga.steps.ended", "{step}", "Steps that ended, by how.")
+        self._step_duration = histogram(
+            meter, "saga.step.duration", "From a step's start to its end, retries included.", _DURATION_BOUNDS
         )
-        self._breaches = _counter(
+        self._breaches = counter(
             meter, "saga.sla.breaches", "{run}", "Runs that took longer than their definition says."
         )
-        self._dropped = _counter(meter, "saga.lifecycle.dropped", "{event}", "Lifecycle events that were given up.")
-        self._written = _counter(
-            meter, "saga.lifecycle.written", "{event}", "Lifecycle events that went to the outbox."
-        )
+        self._dropped = counter(meter, "saga.lifecycle.dropped", "{event}", "Lifecycle events that were given up.")
+        self._written = counter(meter, "saga.lifecycle.written", "{event}", "Lifecycle events that went to the outbox.")
         self._dropped.add(0, {})
         if meter is not None:
             self._show(meter)
@@ -135,19 +114,16 @@ class RunMetrics:
 
     def _show(self, meter: Meter) -> None:
         for name, unit, what in _GAUGES:
-            meter.create_observable_gauge(name, [self._observing(name)], unit, what)
+            meter.create_observable_gauge(name, [observing(self._reading(name))], unit, what)
         meter.create_observable_counter(
-            "saga.schedule.misses", [self._observing("saga.schedule.misses")], "{run}", "Starts that schedules missed."
+            "saga.schedule.misses",
+            [observing(self._reading("saga.schedule.misses"))],
+            "{run}",
+            "Starts that schedules missed.",
         )
 
-    def _observing(self, name: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_: CallbackOptions) -> Iterable[Observation]:
-            from opentelemetry.metrics import Observation  # noqa: PLC0415  # only who measures pays for it
-
-            read = self._gauges.get(name)
-            return [] if read is None else [Observation(value, labels) for value, labels in read()]
-
-        return observe
+    def _reading(self, name: str) -> Read:
+        return lambda: self._gauges[name]() if name in self._gauges else ()
 
     def _labels(self, definition: str, version: str) -> Labels:
         if (definition, version) in self._versions:
@@ -196,13 +172,3 @@ def _fits(known: set[tuple[str, ...]], name: tuple[str, ...], most: int) -> bool
             return False
         known.add(name)
     return True
-
-
-def _counter(meter: Meter | None, name: str, unit: str, what: str) -> _Adds:
-    return _Silent() if meter is None else meter.create_counter(name, unit, what)
-
-
-def _histogram(meter: Meter | None, name: str, what: str) -> _Records:
-    if meter is None:
-        return _Silent()
-    return meter.create_histogram(name, "s", what, explicit_bucket_boundaries_advisory=_DURATION_BOUNDS)

@@ -20,6 +20,7 @@ from temporalio.client import Client, ScheduleInfo
 from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.envelope import Event
+from contracts.instruments import Readings
 from contracts.json import Json
 from store.database import Database
 from store.outbox import add_many
@@ -35,7 +36,7 @@ from store.run_watch import (
 )
 from workers.detector import find_stuck, limits_of
 from workers.lifecycle import IDS, VERSION
-from workers.metrics import MISSES, Readings, RunMetrics
+from workers.metrics import MISSES, RunMetrics
 from workers.schedules import wanted_schedules
 from workers.stuck import CAUSES, Stuck
 from workflows.language.watching import BREACHED

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from workflows.engine.decisions import tally
+from workflows.engine.places import body_of
 from workflows.engine.saga import undo_of
 from workflows.engine.schemas import complaints
 from workflows.engine.state import Frame, Operation, State, Wait
@@ -106,18 +107,9 @@ class _Comparison:
             return f"It stands at this step, which {self.new.version} does not have."
         if type(before) is not type(after):
             return f"It stands at this step, whose type is another one in {self.new.version}."
-        if name not in self._body(frame):
+        if name not in body_of(self.new, self.state, frame):
             return f"It stands at this step, which is in another place in {self.new.version}."
         return self._kept(frame, before, after)
-
-    def _body(self, frame: Frame) -> frozenset[str]:
-        """Return the nodes of the new plan that belong to the body in which the path is."""
-        if frame.parent is None:
-            return reachable(self.new, [self.new.entry], inside=False)
-        block = self.new.nodes.get(self.state.frames[frame.parent].node or "")
-        starts = [] if block is None else _entries_for(block, frame)
-        stop = block.join if isinstance(block, Fork) else None
-        return reachable(self.new, starts, inside=False, stop=stop)
 
     def _kept(self, frame: Frame, before: AnyNode, after: AnyNode) -> str:
         version = self.new.version
@@ -200,17 +192,6 @@ class _Comparison:
                 yield Misfit(
                     name, f"This {what} needs the result of `{step}`, which did something else in {self.old.version}."
                 )
-
-
-def _entries_for(block: AnyNode, frame: Frame) -> list[str]:
-    match block:
-        case Fork():
-            return [branch.entry for branch in block.branches if branch.name == frame.label]
-        case Attempt() if frame.role == "catch":
-            return [catch.entry for catch in block.catches]
-        case Attempt() if frame.role == "final":
-            return [] if block.final is None else [block.final]
-    return list(entries(block))[:1]
 
 
 def _late_entries(node: Attempt) -> list[str]:

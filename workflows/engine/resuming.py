@@ -8,10 +8,10 @@ mended definition is for.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
+from workflows.engine.places import body_of
 from workflows.engine.state import Frame, State
-from workflows.language.plan import Act, AnyNode, Approval, Attempt, Child, Decide, Foreach, Fork, Plan, Receive, Repeat
+from workflows.language.plan import Act, AnyNode, Approval, Attempt, Child, Foreach, Fork, Plan, Receive, Repeat
 
 
 def misfits(state: State, plan: Plan) -> list[str]:
@@ -29,7 +29,7 @@ def _frames(state: State, plan: Plan) -> Iterator[str]:
         node = None if not isinstance(name, str) else plan.nodes.get(name)
         if name is not None and node is None:
             yield f"The run stands at step `{name}`, which {plan.version} does not have."
-        elif name is not None and frame.role != "batch" and not _lies_in(state, plan, frame, str(name)):
+        elif name is not None and frame.role != "batch" and name not in body_of(plan, state, frame):
             yield f"The run stands at step `{name}`, which is in another place in {plan.version}."
         if frame.stop is not None and frame.stop not in plan.nodes:
             yield f"A branch ends at step `{frame.stop}`, which {plan.version} does not have."
@@ -63,41 +63,6 @@ def _armed(state: State, plan: Plan) -> Iterator[str]:
         node = plan.nodes.get(entry.node)
         if not isinstance(node, Act | Child) or node.undo is None:
             yield f"`{entry.path}` may have to be undone, and {plan.version} has no compensation for it."
-
-
-def _lies_in(state: State, plan: Plan, frame: Frame, name: str) -> bool:
-    entries = [plan.entry] if frame.parent is None else list(_entries(plan, state.frames[frame.parent], frame))
-    return name in _reachable(plan, entries)
-
-
-def _entries(plan: Plan, parent: Frame, child: Frame) -> Iterator[str]:
-    match plan.nodes.get(parent.node or ""):
-        case Fork(branches=branches):
-            yield from (branch.entry for branch in branches if branch.name == child.label)
-        case Foreach(entry=entry) | Repeat(entry=entry):
-            yield entry
-        case Attempt() as node:
-            bodies = {"body": (node.entry,), "final": (node.final,), "catch": [each.entry for each in node.catches]}
-            yield from (entry for entry in bodies.get(child.role, ()) if entry is not None)
-
-
-def _reachable(plan: Plan, entries: list[str]) -> set[str]:
-    found: set[str] = set()
-    while entries:
-        name = entries.pop()
-        if name not in found and name in plan.nodes:
-            found.add(name)
-            entries += _ways_from(plan.nodes[name])
-    return found
-
-
-def _ways_from(node: AnyNode) -> list[str]:
-    """Return where a path may go on behind a node, bodies of blocks apart."""
-    ways = [node.next, *(handler.next for handler in node.handlers)]
-    if isinstance(node, Decide):
-        ways += [node.otherwise, *(case.next for case in node.cases)]
-    named = {field.name for field in fields(node)} & {"timeout_next", "on_reject"}
-    return [way for way in (*ways, *(getattr(node, name) for name in sorted(named))) if isinstance(way, str)]
 
 
 def _named(node: AnyNode) -> str:
