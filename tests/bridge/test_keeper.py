@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,7 +18,7 @@ from bridge.holding import Held, holding
 from bridge.keeper import Keeper
 from bridge.outcomes import Effect
 from bridge.route import route
-from contracts.errors import TemporaryError
+from contracts.errors import ServiceUnreachableError, TemporaryError
 from store import held as store
 from store.database import Database
 from tests.bridge.desk import ORDERS, Desk, fresh, note, open_desk, placed
@@ -230,3 +230,32 @@ async def test_signal_before_its_step_is_kept_by_the_run(desk: Desk) -> None:
     for say in ("one", "two", "three"):
         assert await desk.kind(note("note.kept", say, id=key)) == "signalled"
     assert await desk.said(key) == ["one", "two", "three"]
+
+
+async def _away() -> None:
+    raise ServiceUnreachableError("PostgreSQL", "127.0.0.1:5432", "Start it.")
+
+
+async def test_release_does_not_wait_for_its_own_probe(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL comes back: who is told of a delivery waits behind the same breaker, and must not meet us there."""
+    breaker = Breaker("PostgreSQL", timedelta(milliseconds=10))
+
+    async def marked(held: Held, effect: Effect) -> None:
+        await breaker.protect(lambda: desk.note_delivered(held, effect))
+
+    async def waits_and_is_lost(target: str) -> bool:
+        answer = await waits(target)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await breaker.protect(_away)
+        return answer
+
+    keeper = Keeper(desk.client, desk.database, breaker, marked, desk.note_lost)
+    waits, key = keeper.waits, fresh()
+    monkeypatch.setattr(keeper, "waits", waits_and_is_lost)
+    await desk.kind(note("note.kept", "one", id=key))
+    await start(desk, key)
+    async with asyncio.timeout(30):
+        await keeper.release(f"order/{key}")
+    assert await desk.said(key) == ["one"]
+    assert len(desk.delivered) == 1
