@@ -118,8 +118,7 @@ class Node:
     def _write_files(self) -> None:
         joins = "" if self.number == 1 else f", {{cluster_nodes, {{['{node_name(1)}'], disc}}}}"
         listener = f'{{tcp_listeners, [{{"{LOOPBACK}", {self.port}}}]}}'
-        limits = "{disk_free_limit, 50000000}"
-        (self._data / "advanced.config").write_text(f"[{{rabbit, [{listener}, {limits}{joins}]}}].\n")
+        (self._data / "advanced.config").write_text(f"[{{rabbit, [{listener}, {rabbitmq.LIMITS}{joins}]}}].\n")
         (self._data / "enabled_plugins").write_text(_PLUGINS)
 
 

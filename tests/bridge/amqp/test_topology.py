@@ -25,6 +25,7 @@ from bridge.topology.names import (
     DEAD_LETTERS,
     GROUP_HEADER,
     INBOX,
+    RETRY_DELAYS,
     UNROUTED,
     partition_queue,
     retry_exchange,
@@ -137,6 +138,18 @@ async def test_delayed_message_comes_back_to_its_queue(amqp_url: str, bus: Bus) 
     await exchange.publish(aio_pika.Message(b"again", headers={GROUP_HEADER: "a"}), PARTITIONS[-1])
     [(_, message)] = await taken_from(bus.channel, [PARTITIONS[-1]], 1)
     assert (message.body, message.headers[GROUP_HEADER]) == (b"again", "a")
+
+
+async def test_delayed_message_waits_for_its_queue(amqp_url: str, bus: Bus) -> None:
+    """A message that finds its queue gone comes as soon as it is there again, not minutes later."""
+    await _declared(amqp_url)
+    await bus.channel.queue_delete(PARTITIONS[-1])
+    exchange = await bus.channel.get_exchange(retry_exchange(0), ensure=False)
+    await exchange.publish(aio_pika.Message(b"again", headers={GROUP_HEADER: "a"}), PARTITIONS[-1])
+    await asyncio.sleep(2 * RETRY_DELAYS[0].total_seconds())  # it comes out meanwhile
+    await _declared(amqp_url)
+    [(_, message)] = await taken_from(bus.channel, [PARTITIONS[-1]], 1)
+    assert message.body == b"again"
 
 
 async def test_event_that_waits_too_long_is_dead_lettered(amqp_url: str, bus: Bus) -> None:
