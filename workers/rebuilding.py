@@ -30,7 +30,10 @@ from workflows.temporal.course import Move
 from workflows.temporal.interceptor import ShellInterceptor
 
 OURS = "SagaDefinition IS NOT NULL"
-_LANES = 3
+_LANES = 4
+# Looked up once: the wrapper of a protobuf enumeration looks its names up anew each time.
+_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+_STARTED = EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
 _AT_ONCE = 6
 _CHANGES_AT_ONCE = 2_000
 _CLOSED: Mapping[int, str] = MappingProxyType(
@@ -175,6 +178,7 @@ async def _parts(client: Client, workflows: Sequence[type], wanted: Wanted, foun
     replayer = Replayer(
         workflows=workflows,
         workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=True,  # in this thread, and without a watch on each task: a third faster
         interceptors=[ShellInterceptor(collect, replays=True)],
         data_converter=client.data_converter,
         namespace=client.namespace,
@@ -222,9 +226,9 @@ def _attempts(run: str, events: Sequence[HistoryEvent]) -> list[AttemptRow]:
     scheduled: dict[int, tuple[str, datetime]] = {}
     rows = []
     for event in events:
-        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+        if event.event_type == _SCHEDULED:
             scheduled[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id, _time(event)
-        elif event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+        elif event.event_type == _STARTED:
             began = event.activity_task_started_event_attributes
             path, at = scheduled[began.scheduled_event_id]
             rows.append(AttemptRow(run, path, began.attempt, at, _time(event)))

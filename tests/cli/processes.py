@@ -58,7 +58,7 @@ class Shell:
 
     @asynccontextmanager
     async def running(
-        self, *arguments: str, stdout: int = asyncio.subprocess.PIPE
+        self, *arguments: str, stdout: int = asyncio.subprocess.PIPE, stderr: int = asyncio.subprocess.PIPE
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """Call `saga`; it is killed where it outlives the block."""
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +67,7 @@ class Shell:
             env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": str(ROOT), **self.environment},
             stdin=asyncio.subprocess.PIPE,
             stdout=stdout,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=stderr,
         )
         try:
             yield process

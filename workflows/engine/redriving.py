@@ -21,7 +21,7 @@ from workflows.engine.advance import advance, new_state
 from workflows.engine.events import Begun, Decision, Done, Event, Failed, Fired, Message, Resumed
 from workflows.engine.landed import landed_to_json
 from workflows.engine.past import Segment, Survey, is_troubled, state_before, survey
-from workflows.engine.serial import state_from_json, state_to_json
+from workflows.engine.serial import copy_of
 from workflows.engine.state import Operation, State
 from workflows.engine.turn import ANSWERING_KINDS
 from workflows.engine.waiting import find_approval
@@ -87,7 +87,7 @@ def rolled_back(past: Sequence[Segment]) -> Resumption:
         CannotResumeError: Nothing is left to undo.
     """
     last = _answered(past[-1].plan, survey(past).last)
-    state = state_from_json(state_to_json(last))
+    state = copy_of(last)
     # What was begun is undone before what was not; each list is in the order in which it was made.
     state.armed = [*last.armed, *reversed(last.remaining)]
     if last.slice is not None or last.phase == "running" or not state.armed:
@@ -208,7 +208,7 @@ class _Course:
         moments = self._found.moments
         self._number = number
         if number == len(moments):
-            self._state, self._plan = state_from_json(state_to_json(self._found.last)), self._past[-1].plan
+            self._state, self._plan = copy_of(self._found.last), self._past[-1].plan
             return
         self._moment = moments[number]
         self._plan = self._past[self._moment.segment].plan
@@ -226,7 +226,7 @@ class _Course:
         """Take an event in, unless it is part of the failure or leads to one at once."""
         if not self._concerns(event):
             return
-        after, _ = advance(self._plan, state_from_json(state_to_json(self._state)), event)
+        after, _ = advance(self._plan, copy_of(self._state), event)
         if after.phase == "running" and not (is_troubled(after) and not is_troubled(self._state)):
             self._state = after
         elif isinstance(event, Done | Message):

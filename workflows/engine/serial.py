@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from copy import deepcopy
+from dataclasses import fields
+from types import MappingProxyType
 from typing import Any
 
 from contracts.json import Json
@@ -15,19 +17,38 @@ from workflows.engine.state import Armed, Frame, Operation, Scope, State, StepRe
 _NUMBERED: Mapping[str, type] = {"frames": Frame, "scopes": Scope}
 _COMPENSATIONS = ("armed", "remaining")
 _BY_PATH: Mapping[str, type] = {"waits": Wait, "records": StepRecord}
+_MEMBERS: Mapping[type, tuple[str, ...]] = MappingProxyType(
+    {
+        kind: tuple(entry.name for entry in fields(kind) if entry.compare)
+        for kind in (State, Frame, Scope, Wait, StepRecord, Operation, Armed)
+    }
+)
 
 
 def state_to_json(state: State) -> dict[str, Json]:
-    """Return the state as JSON; what is ordered becomes a list, since converters sort the keys of objects."""
-    document: dict[str, Any] = asdict(state)
-    del document["touched"]
-    document["operations"] = [{"id": key, **value} for key, value in document["operations"].items()]
+    """Return the state as JSON; what is ordered becomes a list, since converters sort the keys of objects.
+
+    It shares the state's values: whoever keeps it beyond the next event copies it.
+    """
+    document = _members(state)
+    document["operations"] = [{"id": key, **_members(value)} for key, value in state.operations.items()]
     for name in _BY_PATH:
-        document[name] = list(document[name].values())
+        document[name] = [_members(value) for value in document[name].values()]
     for name in _NUMBERED:
-        document[name] = {str(key): value for key, value in document[name].items()}
+        document[name] = {str(key): _members(value) for key, value in document[name].items()}
+    for name in _COMPENSATIONS:
+        document[name] = [_members(value) for value in document[name]]
     document["seen"] = list(state.seen)
     return document
+
+
+def copy_of(state: State) -> State:
+    """Return a state that goes its own way from here."""
+    return state_from_json(deepcopy(state_to_json(state)))
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in _MEMBERS[type(value)]}
 
 
 def state_from_json(document: Mapping[str, Any]) -> State:

@@ -11,6 +11,7 @@ from contracts.json import Json
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _SUSPECT = re.compile(r"\\u(?:0000|d[89a-f])")
 
 
@@ -22,10 +23,10 @@ def storable_text(value: object) -> str:
 def storable_json(value: Json) -> str:
     """Return the value as a JSON text; what PostgreSQL refuses in it is replaced."""
     try:
-        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+        text = _encode(value)
     except ValueError:
-        return json.dumps(_storable(value), separators=(",", ":"))
-    return json.dumps(_storable(value), separators=(",", ":")) if _SUSPECT.search(text) else text
+        return _encode(_storable(value))
+    return _encode(_storable(value)) if _SUSPECT.search(text) else text
 
 
 def _storable(value: Any) -> Any:

@@ -34,7 +34,7 @@ from workflows.engine.events import (
 )
 from workflows.engine.past import Segment
 from workflows.engine.redriving import Resumption
-from workflows.engine.serial import state_from_json, state_to_json
+from workflows.engine.serial import copy_of, state_to_json
 from workflows.engine.state import State
 from workflows.language.plan import Plan
 
@@ -101,7 +101,7 @@ class Life:
             self.state = new_state(self.plan)
             self._give(Begun(self.at, info, {}))
             return
-        self.state = state_from_json(state_to_json(self.resumption.state))
+        self.state = copy_of(self.resumption.state)
         self._give(Resumed(self.at, info, self.resumption.since, tuple(self.resumption.landed)))
 
     def _give(self, event: Event) -> None:

@@ -37,7 +37,7 @@ from workflows.engine.events import (
     RunInfo,
     Slice,
 )
-from workflows.engine.serial import state_from_json, state_to_json
+from workflows.engine.serial import copy_of
 from workflows.engine.state import State
 from workflows.language.plan import Plan
 
@@ -98,7 +98,7 @@ class World:
         """Hand an event in and carry the commands out."""
         assert self.ending is None
         self.events.append(event)
-        copy = state_from_json(state_to_json(self.state))
+        copy = copy_of(self.state)
         assert copy == self.state, "the state does not survive its JSON form"
         self.state, commands = advance(self.plan, copy, event)
         self.commands.append(commands)
