@@ -3,66 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import random
+import sys
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
 
 from cli.stack.events import Service
 from store.database import Database, open_database
 from tests.bridge.waiting import eventually
 from tests.services.postgres import fresh_database
+from tests.workers.grown import CHILD, READY, grown_library, moody, quick
 from tests.workers.projected import AT_ONCE, Scene, empty, recorded, rows, timeless, wanted_of
 from tests.workflows.engine.plans import plans
-from tests.workflows.temporal.hosting import BROKEN
-from tests.workflows.temporal.plans import LOCAL, act, library, plan, template
+from tests.workflows.temporal.plans import library
 from tests.workflows.temporal.watching import Run
 from workers.mending import Mender
 from workers.rebuilding import rebuild
 from workers.recording import Recording
 from workers.snapshots import Snapshots
-from workflows.language.canonical import sealed
 from workflows.language.library import Library
-from workflows.language.plan import Pause, Plan
+from workflows.language.plan import Plan
 from workflows.temporal.classes import workflow_classes
 from workflows.temporal.course import Move, Sink
 
-CHILD = plan("other", act("a", action="do", execution=LOCAL))
-SOON = template("10ms")
-
-
-def quick(grown: Plan) -> Plan:
-    """The plan without long rests."""
-    nodes = {
-        key: replace(node, duration=SOON) if isinstance(node, Pause) else node for key, node in grown.nodes.items()
-    }
-    return sealed(replace(grown, nodes=nodes))
-
-
-def moody(seed: int) -> list[Callable[..., Any]]:
-    """Actions of which some always fail, by the step's path."""
-
-    def gives(context: dict[str, Any]) -> Any:
-        if hashlib.sha256(f"{seed}{context['step']}".encode()).digest()[0] % 5 == 0:
-            raise ApplicationError(BROKEN.title, BROKEN.to_json(), type=BROKEN.type, non_retryable=True)
-        return {"ok": True}
-
-    @activity.defn(name="do")
-    async def do(args: Any, context: Any) -> Any:
-        return gives(context)
-
-    @activity.defn(name="undo")
-    async def undo(args: Any, context: Any) -> Any:
-        return gives(context)
-
-    return [do, undo]
+ROOT = Path(__file__).parents[2]
+LIVES, RUNS_A_LIFE = 3, 4
 
 
 def forgetful(after: int) -> Callable[[Recording], Sink]:
@@ -150,3 +121,58 @@ async def test_projection_of_random_plans_mends_and_equals_itself(
     """Whatever the plan, wherever the worker was killed: rows that were mended are those that are made from nothing."""
     async with open_database(await fresh_database(postgres_service)) as database:
         await check(client, database, quick(grown), after, seed)
+
+
+@asynccontextmanager
+async def worker_process(*arguments: str) -> AsyncIterator[None]:
+    """Have a worker in a process of its own inside the block; SIGKILL ends it."""
+    command = (sys.executable, "-m", "tests.workers.grown", *arguments)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            assert (await process.stdout.readline()).decode().strip() == READY
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def nudge(runs: list[Run]) -> None:
+    """Send each run whatever it may be waiting for, without asking it."""
+    while True:
+        await asyncio.gather(*(run.signal("paid", {"n": 1}) for run in runs), return_exceptions=True)
+        await asyncio.sleep(0.2)
+
+
+async def test_rows_are_whole_though_workers_are_killed(client: Client, postgres_service: Service) -> None:
+    """Workers die one after the other while random definitions run; what is left equals what is made from nothing."""
+    number = random.getrandbits(32)  # a load, not secrets
+    loaded, queue, runs = grown_library(number, LIVES * RUNS_A_LIFE), uuid.uuid4().hex, list[Run]()
+    url = await fresh_database(postgres_service)
+    where = ("--temporal", client.service_client.config.target_host, "--database", url, "--queue", queue)
+    names = iter([definition.id for definition in loaded.all() if definition.id != CHILD.id])
+    for _ in range(LIVES):
+        async with worker_process(*where, "--seed", str(number), "--count", str(LIVES * RUNS_A_LIFE)):
+            for name in [next(names) for _ in range(RUNS_A_LIFE)]:
+                runs.append(await client.start_workflow(name, {}, id=f"{name}/{queue}", task_queue=queue))
+            nudging = asyncio.ensure_future(nudge(runs))
+            await asyncio.sleep(random.uniform(0.1, 1.5))  # noqa: S311  # the same
+        nudging.cancel()
+    async with open_database(url) as database:
+        async with recorded(client, database, loaded, queue=queue, activities=moody(number), pace=AT_ONCE):
+            await asyncio.gather(*(drive(run, lambda: False) for run in runs))
+            await eventually(lambda: settled(database))
+        live = timeless(await rows(database))
+        assert {run.id for run in runs} <= {row["workflow_id"] for row in live["runs"]}, number
+        await empty(database)
+        wanted = await wanted_of(client, *(run.id for run in runs))
+        found = await rebuild(client, database, workflow_classes(lambda: loaded), wanted)
+        assert not found.refused, number
+        assert timeless(await rows(database)) == live, number
+
+
+async def settled(database: Database) -> bool:
+    """Tell whether nothing is missing, and nobody is dead without being missed."""
+    writers = await database.fetch("select count(*) as n from saga.writers")
+    return bool(writers[0]["n"] == 1) and await complete(database)
