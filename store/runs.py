@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple, Protocol
 from uuid import UUID
 
 from store.database import Database, Session
@@ -21,6 +21,8 @@ from workflows.engine.change import AnswerRow, ApprovalRow, Change, RunRow, Snap
 MENDING: Final = "saga.runs mending"
 _SQL: Final = load("runs")
 _PURGE_AT_ONCE = 500
+_ALL = 2**31 - 1
+_FRESH = timedelta(minutes=1)
 
 
 class AttemptRow(NamedTuple):
@@ -78,8 +80,7 @@ class Rows:
         if old is None:
             self.runs[row.id] = row
             return
-        late = (row.sequence, row.changed_at) < (old.sequence, old.changed_at)
-        newest, other = (old, row) if late else (row, old)
+        newest, other = (old, row) if _is_newer(old, row) else (row, old)
         if newest.ended_at is None and other.ended_at is not None:
             newest = newest._replace(ended_at=other.ended_at)
         self.runs[row.id] = newest
@@ -97,6 +98,22 @@ class Rows:
         old = self.approvals.get(key)
         if old is None or row.sequence >= old.sequence:
             self.approvals[key] = row
+
+
+class _Standing(Protocol):
+    @property
+    def execution(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def changed_at(self) -> datetime: ...
+
+
+def _is_newer(one: _Standing, other: _Standing) -> bool:
+    """Tell which of two states of a run is the newer one; a reset begins again at a lower number, but later."""
+    if one.execution == other.execution:
+        return (one.sequence, one.changed_at) > (other.sequence, other.changed_at)
+    return (one.changed_at, one.sequence) > (other.changed_at, other.sequence)
 
 
 def rows_of(changes: Iterable[Change], attempts: Iterable[AttemptRow] = ()) -> Rows:
@@ -120,20 +137,33 @@ async def write(database: Database, rows: Rows) -> None:
 
 
 async def rewrite(database: Database, rows: Rows, closed: Sequence[ClosedRow] = ()) -> None:
-    """Write whole runs anew in one transaction: what was there of them up to their number here is gone.
+    """Write whole runs anew in one transaction: what was there of them is gone.
 
-    What came in the meantime and is newer stays.
+    What is newer and has just come may be ahead of the history that these rows are from: it stays, and the run is to
+    be mended once more. What is newer and older than that never came into the history, because its worker was killed.
     """
     ids = sorted(rows.runs)
-    numbers = [rows.runs[identity].sequence for identity in ids]
     async with database.transaction() as session:
-        await session.fetch(_SQL["lock_runs"], ids)
+        there = [_Stored(**row) for row in await session.fetch(_SQL["lock_runs"], ids, _FRESH)]
+        ahead = [run.id for run in there if run.is_fresh and _is_newer(run, rows.runs[run.id])]
+        numbers = [rows.runs[identity].sequence if identity in ahead else _ALL for identity in ids]
         for block in ("forget_snapshots", "forget_steps", "forget_approvals", "forget_runs"):
             await session.execute(_SQL[block], ids, numbers)
         await _write(session, rows)
         await session.execute(_SQL["recount"], ids)
+        await session.execute(_SQL["doubt"], ahead)
+        await session.execute(_SQL["forget_attempts"], ids, [rows.runs[identity].changed_at for identity in ids])
         for row in closed:
             await session.execute(_SQL["close"], *row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    id: str
+    execution: str
+    sequence: int
+    changed_at: datetime
+    is_fresh: bool
 
 
 async def close(database: Database, closed: Sequence[ClosedRow]) -> None:

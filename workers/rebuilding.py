@@ -9,7 +9,7 @@ because a replay mostly waits.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -274,6 +274,8 @@ async def _histories(client: Client, wanted: Wanted, found: Rebuilt) -> AsyncGen
 async def histories_of(client: Client, workflow_id: str, executions: Sequence[str] = ()) -> list[WorkflowHistory]:
     """Return the histories of executions with this workflow id, in the order in which they started.
 
+    An execution that a reset replaced is left out: what it did after that point does not count any more.
+
     Args:
         client: Where they are.
         workflow_id: Whose.
@@ -292,7 +294,18 @@ async def histories_of(client: Client, workflow_id: str, executions: Sequence[st
                 before = history.events[0].workflow_execution_started_event_attributes.continued_execution_run_id
                 if before:
                     known.setdefault(before)
-    return sorted(histories, key=lambda history: _time(history.events[0]))
+    return sorted(_standing(histories), key=lambda history: _time(history.events[0]))
+
+
+def _standing(histories: Sequence[WorkflowHistory]) -> Iterable[WorkflowHistory]:
+    """Return of those that began as the same execution the one that went on last."""
+    found: dict[str, WorkflowHistory] = {}
+    for history in histories:
+        original = history.events[0].workflow_execution_started_event_attributes.original_execution_run_id
+        other = found.get(original)
+        if other is None or _time(history.events[-1]) > _time(other.events[-1]):
+            found[original] = history
+    return found.values()
 
 
 async def _executions(client: Client, workflow_id: str) -> list[str]:

@@ -22,7 +22,8 @@ create temporary table if not exists staged_answers (
 select to_regclass('pg_temp.staged_answers') is not null as found
 
 -- name: lock_runs
-select id from saga.runs where id = any ($1::text[]) order by id for update
+select id, execution, sequence, changed_at, changed_at > clock_timestamp() - $2::interval as is_fresh
+from saga.runs where id = any ($1::text[]) order by id for update
 
 -- name: forget_snapshots
 delete from saga.snapshots as old
@@ -38,6 +39,12 @@ where old.run_id = run.id and old.sequence <= run.sequence
 delete from saga.approvals as old
 using unnest($1::text[], $2::integer[]) as run (id, sequence)
 where old.run_id = run.id and old.sequence <= run.sequence
+
+-- name: forget_attempts
+delete from saga.attempts as old
+using unnest($1::text[], $2::timestamptz[]) as run (id, moment)
+where old.run_id = run.id and (old.scheduled_at is null or old.scheduled_at <= run.moment)
+    and not exists (select from saga.steps as step where step.run_id = old.run_id and step.path = old.path)
 
 -- name: forget_runs
 delete from saga.runs as old
@@ -66,8 +73,17 @@ on conflict (id) do update set
     problem_detail = excluded.problem_detail,
     problem_step = excluded.problem_step,
     undone = excluded.undone,
-    left_over = excluded.left_over
-where (excluded.sequence, excluded.changed_at) >= (run.sequence, run.changed_at)
+    left_over = excluded.left_over,
+    -- After a reset, rows of what it took back are still there: no count will be right until the run is mended.
+    written = case
+        when excluded.execution <> run.execution and excluded.sequence <= run.sequence then -1000000000
+        else run.written
+    end
+where case
+    when excluded.execution = run.execution
+    then (excluded.sequence, excluded.changed_at) >= (run.sequence, run.changed_at)
+    else (excluded.changed_at, excluded.sequence) >= (run.changed_at, run.sequence)
+end
 
 -- name: count_snapshots
 update saga.runs as run
@@ -83,6 +99,9 @@ from (
     group by staged.run_id
 ) as news
 where run.id = news.run_id and (news.written > 0 or news.actions <> 0)
+
+-- name: doubt
+update saga.runs set written = -1000000000 where id = any ($1::text[])
 
 -- name: recount
 update saga.runs as run

@@ -128,3 +128,14 @@ def _timeless(value: Any) -> Any:
         case str() if MOMENT.fullmatch(value):
             return "then"
     return value
+
+
+def differences(one: Rows, other: Rows) -> list[str]:
+    """Return the rows that only one of two projections has."""
+    return [
+        f"{'-+'[side]} {table}: {row}"
+        for table in TABLES
+        for side, (mine, others) in enumerate(((one, other), (other, one)))
+        for row in mine[table]
+        if row not in others[table]
+    ]
