@@ -171,7 +171,8 @@ async def test_rows_are_whole_though_workers_are_killed(client: Client, postgres
         nudging.cancel()
     async with open_database(url) as database:
         async with recorded(client, database, loaded, queue=queue, activities=moody(number), pace=AT_ONCE):
-            await asyncio.gather(*(drive(client, run, lambda: False) for run in runs))
+            async with asyncio.timeout(180):
+                await asyncio.gather(*(drive(client, run, lambda: False) for run in runs))
             await eventually(lambda: settled(database))
         live, wanted = timeless(await rows(database)), await wanted_of(client, *(run.id for run in runs))
         await empty(database)
