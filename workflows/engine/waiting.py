@@ -36,9 +36,8 @@ def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
     wait.show = None if node.show is None else evaluate(view, node.show)
     wait.approvers = None if node.approvers is None else _names(evaluate(view, node.approvers))
     _publish_wait(turn, frame, node, wait)
-    if node.remind is not None:
-        turn.start_timer(f"{wait.path}/remind", frame, node.remind.every, "remind", f"{node.name}: reminder")
-    if node.escalate is not None:
+    _start_reminder(turn, frame, node, wait)
+    if node.escalate is not None and _comes_in_time(turn, wait, node.escalate.after):
         turn.start_timer(f"{wait.path}/escalate", frame, node.escalate.after, "escalate", f"{node.name}: escalation")
     for decision in _take_early_decisions(turn, wait):
         if tally(wait, node) is None:
@@ -115,7 +114,7 @@ def remind(turn: Turn, frame: Frame, node: Approval) -> None:
     args: dict[str, Json] = {"event_type": node.remind.event, "data": data}
     operation = Operation("notice", frame.id, node.id)
     invoke(turn, identity, operation, ACTION_PUBLISH, args, Execution(), f"{node.name}: reminder")
-    turn.start_timer(f"{path}/remind", frame, node.remind.every, "remind", f"{node.name}: reminder")
+    _start_reminder(turn, frame, node, wait)
 
 
 def escalate(turn: Turn, frame: Frame, node: Approval) -> None:
@@ -141,6 +140,16 @@ def waited_too_long(turn: Turn, frame: Frame, node: Approval | Receive) -> None:
             turn.agenda.append(Diverted(frame.id, "timed-out", _so_far(node, wait), node.timeout_next))
         case _:
             turn.agenda.append(Broke(frame.id, timeout_problem(f"`{path}` waited too long.")))
+
+
+def _start_reminder(turn: Turn, frame: Frame, node: Approval, wait: Wait) -> None:
+    if node.remind is not None and _comes_in_time(turn, wait, node.remind.every):
+        turn.start_timer(f"{wait.path}/remind", frame, node.remind.every, "remind", f"{node.name}: reminder")
+
+
+def _comes_in_time(turn: Turn, wait: Wait, seconds: float) -> bool:
+    """Tell whether so many seconds pass before the time-out; a timer that never matters costs events of the history."""
+    return wait.due is None or turn.at + seconds * 1000 < wait.due
 
 
 def _open_wait(turn: Turn, frame: Frame, node: Approval | Receive) -> Wait:

@@ -1,5 +1,7 @@
 """Approvals, messages, timers, children."""
 
+import pytest
+
 from contracts.json import Json
 from tests.workflows.engine.runs import begun
 from workflows.engine.commands import StartActivity, StartChild, UpsertAttributes
@@ -75,6 +77,29 @@ def test_reminder_is_published_and_repeats() -> None:
     run = begun(REVIEW, {"name": "x"}).fired("review/remind", 86400)
     (command,) = run.asked(StartActivity)
     assert (command.action, run.timers) == ("event.publish", {"review/remind": 86400.0})
+
+
+@pytest.mark.parametrize(
+    ("keys", "timers"),
+    [
+        ("timeout: 72h, remind: {every: 72h, emit: a.b}", {"ask/timeout"}),
+        ("timeout: 72h, remind: {every: 71h, emit: a.b}", {"ask/timeout", "ask/remind"}),
+        ("remind: {every: 72h, emit: a.b}", {"ask/remind"}),
+        ("timeout: 1h, escalate: {after: 1h, approvers: [a]}", {"ask/timeout"}),
+        ("timeout: 1h, escalate: {after: 59m, approvers: [a]}", {"ask/timeout", "ask/escalate"}),
+    ],
+)
+def test_timers_that_the_time_out_forestalls_are_not_started(keys: str, timers: set[str]) -> None:
+    """A reminder that falls due with the time-out is for nobody."""
+    asking = f"steps:\n  - {{id: ask, type: approval, title: Well?, {keys}}}\n"
+    assert set(begun(asking, {}).timers) == timers
+
+
+def test_last_reminder_is_the_one_before_the_time_out() -> None:
+    """Every day for three days are two reminders."""
+    run = begun(REVIEW, {"name": "x"}).fired("review/remind", 86400)
+    run.fired("review/remind", 86400)
+    assert run.timers == {}
 
 
 def test_escalation_lets_more_people_decide() -> None:
