@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import aio_pika
 from aio_pika import DeliveryMode, Message
@@ -25,6 +24,8 @@ from aio_pika.abc import AbstractChannel
 from temporalio.client import Client
 
 from benchmarks.bridge_contestants import HAND_QUEUE, Result, Services, Turn
+from benchmarks.bridge_counts import Counts, read_counts
+from benchmarks.child_process import ChildProcess, child_process
 from bridge.amqp.connection import connected
 from bridge.amqp.topology import declare_queues
 from bridge.settings import BridgeSettings
@@ -40,7 +41,6 @@ Name = Literal["product", "by-hand"]
 ORDER: Final = "bench.order"
 NOBODY: Final = "bench.nobody"
 _IN_FLIGHT = 500
-_LONGEST_TURN_SECONDS = 900
 _SCHEMA = """\
 type: object
 required: [order_id, total, items]
@@ -105,48 +105,35 @@ class Producer:
 class Contestant:
     """A process that takes turns."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         """Talk to a process that has just begun."""
-        self._process, self._log = process, log
+        self._process = process
 
     async def begin(self, turn: Turn) -> None:
         """Let a turn begin; return when it consumes."""
-        await self._tell(asdict(turn))
-        await self._answer()
+        await self._process.tell(asdict(turn))
+        await self._process.answer()
 
     async def end(self) -> Result:
         """Wait for the end of the turn."""
-        return Result(**await self._answer())
+        return Result(**await self._process.answer())
 
     async def stop(self) -> Result:
         """End a turn that would go on."""
-        await self._tell({})
+        await self._process.tell({})
         return await self.end()
 
     async def introduce(self, services: Services) -> None:
         """Say where everything is."""
-        await self._tell(asdict(services))
-
-    async def _tell(self, what: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(what).encode() + b"\n")
-        await self._process.stdin.drain()
-
-    async def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        async with asyncio.timeout(_LONGEST_TURN_SECONDS):
-            line = await self._process.stdout.readline()
-        if not line:
-            raise SystemExit(f"A contestant ended:\n{self._log.read_text()[-4000:]}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        await self._process.tell(asdict(services))
 
 
 @dataclass(frozen=True)
 class Arena:
-    """The services, and who is there."""
+    """The services, and who is there; `broker` is the environment of the broker's node."""
 
     services: Services
+    broker: Mapping[str, str]
     database: Database
     producer: Producer
     folder: Path
@@ -154,22 +141,14 @@ class Arena:
     @asynccontextmanager
     async def contestant(self, name: Name) -> AsyncIterator[Contestant]:
         """Run a contestant's process inside the block."""
-        log = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.log"
-        with log.open("wb") as errors:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "benchmarks.bridge_contestants", name),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                limit=2**24,
-            )
-        try:
-            contestant = Contestant(process, log)
+        async with child_process("benchmarks.bridge_contestants", name, self.folder) as process:
+            contestant = Contestant(process)
             await contestant.introduce(self.services)
             yield contestant
-        finally:
-            process.kill()
-            await process.wait()
+
+    async def counts(self) -> Counts:
+        """Return what the broker and PostgreSQL have counted so far."""
+        return await read_counts(self.broker, self.database)
 
 
 @asynccontextmanager
@@ -179,9 +158,9 @@ async def arena(storage: Mapping[str, str]) -> AsyncIterator[Arena]:
         # PostgreSQL refuses to be root, and its own user must get through.
         Path(name).chmod(0o711)
         folder = StateFolder.at(Path(name))
-        definitions = _definitions(Path(name))
+        definitions, ports = _definitions(Path(name)), rabbitmq.choose_ports(())
         async with (
-            rabbitmq.serving(folder, rabbitmq.choose_ports(())) as broker,
+            rabbitmq.serving(folder, ports) as broker,
             postgres.serving(folder, choose_port()) as store,
             temporal.serving(folder, temporal.choose_ports(ui=False, preferred=(), preferred_ui=()), storage) as server,
             open_database(store.url) as database,
@@ -191,7 +170,7 @@ async def arena(storage: Mapping[str, str]) -> AsyncIterator[Arena]:
             await Client.connect(server.url)
             await _declare(broker.url, channel)
             services = Services(broker.url, store.url, server.url, str(definitions))
-            yield Arena(services, database, Producer(channel), Path(name))
+            yield Arena(services, rabbitmq.node_environment(ports, folder), database, Producer(channel), Path(name))
 
 
 async def _declare(amqp_url: str, channel: AbstractChannel) -> None:

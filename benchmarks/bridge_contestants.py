@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import resource
 import sys
 import time
@@ -19,13 +18,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from temporalio.client import Client
 
 from activities.registry import catalog
+from benchmarks.child_process import lines_from_stdin, resident_kilobytes, say
 from bridge.bridge import running_bridge
 from bridge.metrics import Metrics
 from bridge.outcomes import Outcome
@@ -84,6 +84,7 @@ class Result:
     Attributes:
         handled: Messages that were acknowledged.
         seconds: From the first in hand to the last acknowledged.
+        cpu_seconds: What this process used meanwhile, in all its threads.
         ages: For each start, the seconds from its publication until Temporal had accepted it.
         memory_mib: Resident memory at a tenth, a half and all of the count.
         peak_mib: The most that it ever was.
@@ -92,6 +93,7 @@ class Result:
 
     handled: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     ages: list[float] = field(default_factory=list)
     memory_mib: list[float] = field(default_factory=list)
     peak_mib: float = 0.0
@@ -105,12 +107,12 @@ class Watch(Metrics):
         """Wait for the first message."""
         super().__init__()
         self.result, self.over = Result(), asyncio.Event()
-        self._turn, self._began = turn, 0.0
+        self._turn, self._began, self._cpu = turn, 0.0, 0.0
 
     def begin(self) -> None:
         """A message is in hand."""
         if not self._began:
-            self._began = time.perf_counter()
+            self._began, self._cpu = time.perf_counter(), time.process_time()
 
     def dispatched_after(self, waited: timedelta) -> None:
         """Temporal has accepted what an event asked for."""
@@ -121,10 +123,11 @@ class Watch(Metrics):
         result, count = self.result, self._turn.count
         result.handled += 1
         result.seconds = time.perf_counter() - self._began
+        result.cpu_seconds = time.process_time() - self._cpu
         if self._turn.follow:
             result.moments.append((event_id, result.seconds))
         if result.handled in (count // 10, count // 2, count):
-            result.memory_mib.append(_resident_mib())
+            result.memory_mib.append(resident_kilobytes() / 1024)
         if result.handled == count:
             self.over.set()
 
@@ -183,37 +186,22 @@ def library() -> Library:
 
 async def main(name: str) -> None:
     """Take turns until stdin is closed; the first line says where the services are."""
-    lines = await _stdin()
+    lines = await lines_from_stdin()
     services = Services(**json.loads(await lines.readline()))
     while line := await lines.readline():
         turn = Turn(**json.loads(line))
         watch = Watch(turn)
         stopping = asyncio.create_task(_stopped(lines, watch)) if turn.count == UNTIL_STOPPED else None
-        await CONTESTANTS[name](services, turn, watch, lambda: _say({"ready": True}))
+        await CONTESTANTS[name](services, turn, watch, lambda: say({"ready": True}))
         if stopping is not None:
             await stopping
         watch.result.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        _say(asdict(watch.result))
-
-
-async def _stdin() -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    return reader
+        say(asdict(watch.result))
 
 
 async def _stopped(lines: asyncio.StreamReader, watch: Watch) -> None:
     await lines.readline()
     watch.over.set()
-
-
-def _say(what: dict[str, Any]) -> None:
-    print(json.dumps(what), flush=True)
-
-
-def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The two contestants: definitions for the product, and the same workflows written by hand.
 
 Both carry out the same activities (`data.transform`, with its validation) with the same arguments on the same server;
-each has a worker of its own in this process.
+each has a worker in a process of its own (`benchmarks.overhead_workers`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from activities.registry import catalog
 from workflows.language.compiler import compile_sources
 from workflows.language.library import Library
 
-ITEMS = 1000
 WINDOW = 50
 _STEP = "  - {{id: s{n}, action: data.transform, run: {run}, with: {{value: {{n: '${{ {source}.n + 1 }}'}}}}}}\n"
 _MINUTE = timedelta(seconds=60)

@@ -24,7 +24,7 @@ from temporalio.client import Client
 from activities.outbound import open_client
 from activities.resources import Resources
 from benchmarks.contestants import library
-from benchmarks.overhead import Row, show
+from benchmarks.goals import Row, all_hold, as_text
 from cli.stack import postgres, temporal
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
@@ -203,8 +203,8 @@ async def main(rounds: int, only: list[str]) -> bool:
         ):
             ring = Ring(await Client.connect(server.url), database, library(), rounds)
             rows = [line for name in only or GROUPS for line in await GROUPS[name](ring)]
-    show(rows)
-    return all(line.holds for line in rows)
+    print(f"\n{as_text(rows)}")
+    return all_hold(rows)
 
 
 if __name__ == "__main__":
