@@ -1,12 +1,13 @@
 # Everything starts here: `make demo` to see it work, `make test` to check it. Both prepare the machine by themselves.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint typecheck cover chaos bench lock clean run-ready test-ready
+.PHONY: help demo test unit lint typecheck cover chaos bench lock clean run-ready test-ready
+
+# Compiled modules and rewritten assertions are kept: hundreds of processes of the tests read them.
+export PYTHONDONTWRITEBYTECODE :=
 
 BIN := .venv/bin
 PACKAGES := cli workers bridge workflows activities store contracts tests $(wildcard benchmarks)
-# A test that hangs says where, and ends the tests.
-UNSTUCK := -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 help: ## Show this list
@@ -16,6 +17,9 @@ demo: run-ready ## A guided tour on real services; ARGS=--unattended ends by its
 	@$(BIN)/saga demo $(ARGS)
 
 test: lint typecheck cover ## Every check and every test
+
+unit: test-ready ## The tests that need no server, in less than a minute
+	@$(BIN)/pytest -n2 -m unit $(ARGS)
 
 lint: test-ready ## Style, layout, imports and dependencies
 	@printf '\n== ruff check ==\n' && $(BIN)/ruff check .
@@ -27,11 +31,12 @@ typecheck: test-ready ## Types, strictly
 	@printf '\n== mypy ==\n' && $(BIN)/mypy $(PACKAGES)
 
 cover: test-ready ## The tests alone, with branch coverage; ARGS are pytest's
-	@printf '\n== pytest ==\n' && $(BIN)/coverage run -m pytest $(UNSTUCK) $(ARGS)
+	@printf '\n== pytest ==\n' && $(BIN)/coverage erase && $(BIN)/coverage run -m pytest $(ARGS)
+	@printf '\n== coverage ==\n' && $(BIN)/coverage combine --quiet && $(BIN)/coverage report --format=total
 	@printf '\n== coverage of workflows/ ==\n' && $(BIN)/coverage report --include='workflows/*' --fail-under=90
 
 chaos: test-ready ## The fault suite in its full form; SAGA_CHAOS_SEED=n repeats a load
-	@SAGA_CHAOS=full $(BIN)/pytest -s tests/chaos $(ARGS)
+	@SAGA_CHAOS=full $(BIN)/pytest -n0 -s -o coroutine_timeout=3000 -o timeout=3300 -o faulthandler_timeout=3600 tests/chaos $(ARGS)
 
 bench: test-ready ## The product against the same written by hand
 	@$(BIN)/python -m benchmarks.overhead $(ARGS)

@@ -1,4 +1,7 @@
-"""The stage of the acceptance tests: worker and bridge, each a process, shared by tests that kill nothing."""
+"""Fixtures of the acceptance tests: two deployments (a worker and a bridge process each) for the whole session.
+
+`shipped_deployment` runs the shipped definitions, `event_deployment` those of `event_definitions/`.
+"""
 
 from __future__ import annotations
 
@@ -12,57 +15,56 @@ import pytest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from activities.outbound import open_client
 from activities.resources import Resources
 from cli.stack import temporal
 from cli.stack.events import Service
 from cli.stack.ports import choose_port
 from store.database import Database, open_database
-from tests.acceptance.post import ERRANDS, SECRET, Post
-from tests.acceptance.processes import SHIPPED, Place, running, running_both
-from tests.acceptance.scenes import Theatre
-from tests.acceptance.skipping import add_search_attributes
-from tests.acceptance.tap import Tap, open_tap
-from tests.activities.bus import RememberingBus
-from tests.bridge.bus import open_bus
+from tests.acceptance.event_deployment import DEFINITIONS, SECRET, EventDeployment
+from tests.acceptance.event_listener import EventListener, open_listener
+from tests.acceptance.processes import SHIPPED, ProcessSettings, running, running_both
+from tests.acceptance.scenarios import ScenarioHost
 from tests.definitions.hosting import hosting
 from tests.definitions.shipped import SEED
-from tests.services.postgres import fresh_database
-from tests.services.rabbitmq import Broker
+from tests.support.bus import open_bus
+from tests.support.services.postgres import fresh_database
+from tests.support.services.rabbitmq import Broker
 
 SEED_TYPE = "agent-creation-v1"
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A worker and a bridge that run, and what tests look at."""
+class ShippedDeployment:
+    """A worker and a bridge with the shipped definitions, and the clients with which tests observe them."""
 
-    place: Place
+    settings: ProcessSettings
     client: Client
     database: Database
-    tap: Tap
+    listener: EventListener
 
 
 @pytest.fixture(scope="session")
-async def stage(
+async def shipped_deployment(
     temporal_service: Service,
     postgres_service: Service,
     rabbitmq_node: Broker,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Stage]:
-    """The shipped definitions, but the seed's as the JSON document that it is; `saga worker` and `saga bridge`."""
+) -> AsyncIterator[ShippedDeployment]:
+    """`saga worker` and `saga bridge` with the shipped definitions; the seed's is the original JSON document."""
     folder = tmp_path_factory.mktemp("acceptance")
     database_url, amqp_url = await fresh_database(postgres_service), await rabbitmq_node.fresh_url()
     queue = f"acceptance-{uuid.uuid4().hex[:8]}"
-    place = Place(folder, temporal_service.url, database_url, amqp_url, queue, _with_seed(folder / "definitions"))
+    settings = ProcessSettings(
+        folder, temporal_service.url, database_url, amqp_url, queue, _with_seed(folder / "definitions")
+    )
     client = await Client.connect(temporal_service.url, namespace=temporal.NAMESPACE)
     async with (
         open_database(database_url) as database,
-        open_tap(amqp_url, "agent.ready", "agent.withdrawn", "order.fulfilled") as tap,
-        running(place, "worker"),
-        running(place, "bridge"),
+        open_listener(amqp_url, "agent.ready", "agent.withdrawn", "order.fulfilled") as listener,
+        running(settings, "worker"),
+        running(settings, "bridge"),
     ):
-        yield Stage(place, client, database, tap)
+        yield ShippedDeployment(settings, client, database, listener)
 
 
 def _with_seed(folder: Path) -> Path:
@@ -72,51 +74,37 @@ def _with_seed(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def post(
+async def event_deployment(
     temporal_service: Service,
     postgres_service: Service,
     rabbitmq_node: Broker,
     tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Post]:
-    """The post office: it writes CloudEvents and takes webhooks."""
-    folder = tmp_path_factory.mktemp("post")
+) -> AsyncIterator[EventDeployment]:
+    """`saga worker` and `saga bridge` with `event_definitions/`; the bridge writes CloudEvents and accepts webhooks."""
+    folder = tmp_path_factory.mktemp("events")
     database_url, amqp_url = await fresh_database(postgres_service), await rabbitmq_node.fresh_url()
-    definitions = Path(shutil.copytree(ERRANDS, folder / "definitions"))
+    definitions = Path(shutil.copytree(DEFINITIONS, folder / "definitions"))
     extra = {"SAGA_EVENT_FORM": "cloudevents", "SAGA_HTTP_PORT": str(choose_port()), "SHOP_SECRET": SECRET}
-    queue = f"post-{uuid.uuid4().hex[:8]}"
-    place = Place(folder, temporal_service.url, database_url, amqp_url, queue, definitions, extra=extra)
+    queue = f"events-{uuid.uuid4().hex[:8]}"
+    settings = ProcessSettings(folder, temporal_service.url, database_url, amqp_url, queue, definitions, extra=extra)
     client = await Client.connect(temporal_service.url, namespace=temporal.NAMESPACE)
     async with (
         open_database(database_url) as database,
-        running_both(place) as (worker, bridge),
+        running_both(settings) as (worker, bridge),
         open_bus(amqp_url) as bus,
     ):
-        yield Post(place, client, database, bus, worker, bridge)
+        yield EventDeployment(settings, client, database, bus, worker, bridge)
 
 
 @pytest.fixture
-async def resources(postgres_url: str, bus: RememberingBus) -> AsyncIterator[Resources]:
-    """Real resources, but a bus that only remembers."""
-    async with open_client() as http, open_database(postgres_url) as database:
-        yield Resources(http, database=database, publisher=bus)
-
-
-@pytest.fixture
-def bus() -> RememberingBus:
-    """A publisher that keeps what was published."""
-    return RememberingBus()
-
-
-@pytest.fixture
-async def now(client: Client, resources: Resources) -> AsyncIterator[Theatre]:
-    """The real server with the shipped definitions."""
+async def scenario_host(client: Client, resources: Resources) -> AsyncIterator[ScenarioHost]:
+    """A worker with the shipped definitions on the real server."""
     async with hosting(client, resources) as host:
-        yield Theatre(host)
+        yield ScenarioHost(host)
 
 
 @pytest.fixture
-async def later(time_skipping: WorkflowEnvironment, resources: Resources) -> AsyncIterator[Theatre]:
-    """The server that skips time with the shipped definitions."""
-    await add_search_attributes(time_skipping)
+async def time_skipping_host(time_skipping: WorkflowEnvironment, resources: Resources) -> AsyncIterator[ScenarioHost]:
+    """A worker with the shipped definitions on the time-skipping server."""
     async with hosting(time_skipping.client, resources) as host:
-        yield Theatre(host, time_skipping)
+        yield ScenarioHost(host, time_skipping)

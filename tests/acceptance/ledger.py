@@ -1,4 +1,4 @@
-"""The books of the kill tests: fifty orders, what each must lead to, and what PostgreSQL and the bus really hold.
+"""The ledger of the kill tests: fifty orders, what each must lead to, and what PostgreSQL and the bus really hold.
 
 Half of the orders end well. The others fail at the payment or at the shipment and are rolled back. Which order is of
 which kind, how much it is worth, and at how many effects something is killed all follow from one seed, which every
@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
 from store.database import Database
-from tests.bridge.waiting import eventually
+from tests.support.waiting import eventually
 
 RUNS = 50
 DEFINITION = "fragile-order"
 _STOCK = 1_000_000
-_KINDS = ("good",) * 25 + ("declined",) * 13 + ("homeless",) * 12
+_KINDS = ("good",) * 25 + ("declined",) * 13 + ("undeliverable",) * 12
 _EFFECTS = """
 select (select count(*) + count(released_at) from saga.reservations)
     + (select count(*) + count(refunded_at) from saga.payments)
@@ -44,14 +44,14 @@ select (select on_hand from saga.stock where sku = 'pen') as pens,
 _EXPECTED: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "good": {"reservations": (1, 0), "payments": (1, 0), "shipments": (1, 0)},
     "declined": {"reservations": (1, 1)},
-    "homeless": {"reservations": (1, 1), "payments": (1, 1)},
+    "undeliverable": {"reservations": (1, 1), "payments": (1, 1)},
 }
 _EFFECTS_IN_ALL = 50 + 37 + 25 + 25 + 12
 
 
 @dataclass(frozen=True)
 class Order:
-    """One order and its fate."""
+    """One order and its expected end."""
 
     id: str
     kind: str
@@ -68,7 +68,7 @@ class Order:
         return {
             "order_id": self.id,
             "account": "corner-shop" if self.kind == "declined" else "acme",
-            "address": " " if self.kind == "homeless" else "1 Main Street",
+            "address": " " if self.kind == "undeliverable" else "1 Main Street",
             "total": self.total,
             "items": [{"sku": "pen", "quantity": self.pens}],
         }
@@ -94,7 +94,7 @@ class Ledger:
         await self._reaches(count, _BEGUN, RUNS, "runs")
 
     async def check(self, announced: Sequence[Mapping[str, Any]]) -> None:
-        """Compare the books with what there is.
+        """Compare the ledger with what there is.
 
         Args:
             announced: The events of the type `order.fulfilled`, repetitions included.
@@ -150,7 +150,7 @@ class Ledger:
 
 
 def new_ledger(database: Database, name: str) -> Ledger:
-    """Open the books of fifty orders; two kills fall into the time in which their effects come about.
+    """Make the ledger of fifty orders; two kills fall into the time in which their effects come about.
 
     Args:
         database: Where the effects are.

@@ -1,6 +1,6 @@
 """The product's processes as an operator runs them: started, killed with SIGKILL, started again; and the CLIs.
 
-A process writes to a log file, because nobody reads its pipes; the log is part of every failure's message. Only
+A process writes to a log file, because its pipes are not read; the log is part of every failure's message. Only
 processes that were started here are ended, by their own handles.
 """
 
@@ -19,18 +19,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.bridge.waiting import eventually
+from tests.support.command_line import measured
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "definitions"
 _READY = {"worker": "Worker on task queue", "bridge": "Bridge consumes events"}
 _SAGA = (sys.executable, "-m", "cli.main")
-_PATIENCE_SECONDS = 30
+_READY_TIMEOUT_SECONDS = PATIENCE_SECONDS
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where processes run: the services, the task queue, the definitions, and a folder for their logs."""
+class ProcessSettings:
+    """What a process runs with: the services, the task queue, the definitions, and a folder for their logs."""
 
     folder: Path
     temporal: str
@@ -42,11 +43,12 @@ class Place:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """Return all that a process is told."""
+        """Return the environment variables of a process."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT),
+            **measured(),
             "TEMPORAL_ADDRESS": self.temporal,
             "SAGA_DATABASE_URL": self.database_url,
             "SAGA_AMQP_URL": self.amqp_url,
@@ -57,25 +59,25 @@ class Place:
             **self.extra,
         }
 
-    async def saga(self, *arguments: str) -> Finished:
+    async def saga(self, *arguments: str) -> CommandResult:
         """Call `saga`."""
-        return await finished(self, *_SAGA, *arguments)
+        return await run_command(self, *_SAGA, *arguments)
 
-    async def begun(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Begin to call `saga`; the caller ends it."""
-        nowhere = asyncio.subprocess.DEVNULL
-        command, around = (*_tied_to_us(), *_SAGA, *arguments), self.environment()
+    async def start_saga(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start a `saga` command; the caller ends it."""
+        devnull = asyncio.subprocess.DEVNULL
+        command, around = (*killed_with_parent(), *_SAGA, *arguments), self.environment()
         return await asyncio.create_subprocess_exec(
-            *command, cwd=self.folder, env=around, stdin=nowhere, stdout=nowhere, stderr=nowhere
+            *command, cwd=self.folder, env=around, stdin=devnull, stdout=devnull, stderr=devnull
         )
 
-    async def temporal_cli(self, *arguments: str) -> Finished:
+    async def temporal_cli(self, *arguments: str) -> CommandResult:
         """Call Temporal's own command line, with JSON output."""
-        return await finished(self, str(Path(sysconfig.get_path("scripts"), "temporal")), *arguments, "-o", "json")
+        return await run_command(self, str(Path(sysconfig.get_path("scripts"), "temporal")), *arguments, "-o", "json")
 
 
 @dataclass(frozen=True)
-class Finished:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -89,44 +91,44 @@ class Finished:
         return json.loads(self.out)
 
 
-async def finished(place: Place, *command: str) -> Finished:
+async def run_command(settings: ProcessSettings, *command: str) -> CommandResult:
     """Run a command to its end."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *command, cwd=place.folder, env=place.environment(), stdout=pipe, stderr=pipe
+        *command, cwd=settings.folder, env=settings.environment(), stdout=pipe, stderr=pipe
     )
     out, err = await process.communicate()
     assert process.returncode is not None
-    return Finished(process.returncode, out.decode(), err.decode())
+    return CommandResult(process.returncode, out.decode(), err.decode())
 
 
 @dataclass
 class Service:
     """`saga worker` or `saga bridge` in a process of its own."""
 
-    place: Place
+    settings: ProcessSettings
     command: str
     name: str = ""
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
-        """What it printed, over all its lives."""
-        return self.place.folder / f"{self.name or self.command}.log"
+        """Its output, over all restarts."""
+        return self.settings.folder / f"{self.name or self.command}.log"
 
     async def start(self) -> None:
-        """Start it, and wait until it says that it works."""
+        """Start it, and wait until it logs that it is ready."""
         with self.log.open("ab") as output:
             begin = output.tell()
             self.process = await asyncio.create_subprocess_exec(
-                *(*_tied_to_us(), *_SAGA, self.command),
-                cwd=self.place.folder,
-                env=self.place.environment(),
+                *(*killed_with_parent(), *_SAGA, self.command),
+                cwd=self.settings.folder,
+                env=self.settings.environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
             )
-        await eventually(lambda: self._is_ready(begin), _PATIENCE_SECONDS)
+        await eventually(lambda: self._is_ready(begin), _READY_TIMEOUT_SECONDS)
 
     async def kill(self) -> None:
         """End it by SIGKILL."""
@@ -135,7 +137,7 @@ class Service:
         assert await self.process.wait() == -signal.SIGKILL, self.log.read_text()
 
     async def stop(self) -> None:
-        """End it in good order, as an operator does."""
+        """End it by SIGTERM, as an operator does."""
         if self.process is not None and self.process.returncode is None:
             self.process.terminate()
             await self.process.wait()
@@ -147,16 +149,16 @@ class Service:
         return _READY[self.command] in said
 
 
-def _tied_to_us() -> tuple[str, ...]:
-    """Return what lets a process end when the tests are killed; it becomes the process, so the id stays."""
+def killed_with_parent() -> tuple[str, ...]:
+    """Return the prefix of a command that ends with the tests; it execs the command, so the process id stays."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "KILL") if setpriv else ()
 
 
 @asynccontextmanager
-async def running(place: Place, command: str, name: str = "") -> AsyncIterator[Service]:
-    """Run `saga worker` or `saga bridge` inside the block; `name` tells a second one apart."""
-    service = Service(place, command, name)
+async def running(settings: ProcessSettings, command: str, name: str = "") -> AsyncIterator[Service]:
+    """Run `saga worker` or `saga bridge` inside the block; `name` distinguishes a second one."""
+    service = Service(settings, command, name)
     try:
         await service.start()
         yield service
@@ -165,9 +167,9 @@ async def running(place: Place, command: str, name: str = "") -> AsyncIterator[S
 
 
 @asynccontextmanager
-async def running_both(place: Place) -> AsyncIterator[tuple[Service, Service]]:
+async def running_both(settings: ProcessSettings) -> AsyncIterator[tuple[Service, Service]]:
     """Run `saga worker` and `saga bridge` inside the block, started side by side."""
-    worker, bridge = Service(place, "worker"), Service(place, "bridge")
+    worker, bridge = Service(settings, "worker"), Service(settings, "bridge")
     try:
         await asyncio.gather(worker.start(), bridge.start())
         yield worker, bridge

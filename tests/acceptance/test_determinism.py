@@ -10,8 +10,10 @@ import secrets
 import sys
 from collections import Counter
 
+import pytest
+
+from tests.acceptance.command_streams import INPUTS, SCHEDULES, Drive, plans
 from tests.acceptance.processes import ROOT
-from tests.acceptance.streams import INPUTS, SCHEDULES, Drive, plans
 from workflows.language.canonical import canonical_text
 
 PROCESSES = 20
@@ -21,7 +23,7 @@ AT_ONCE = 2
 async def printed(hash_seed: int) -> bytes:
     """Return what a fresh process with this hash seed prints."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.acceptance.streams"),
+        *(sys.executable, "-m", "tests.acceptance.command_streams"),
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
         stdout=asyncio.subprocess.PIPE,
@@ -31,6 +33,8 @@ async def printed(hash_seed: int) -> bytes:
     return out
 
 
+@pytest.mark.integration
+@pytest.mark.unmeasured
 async def test_streams_are_byte_equal_in_fresh_processes() -> None:
     """One hash for twenty processes; the message names a hash seed for each that was found."""
     seeds = [secrets.randbelow(2**32) for _ in range(PROCESSES)]

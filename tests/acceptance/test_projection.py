@@ -11,11 +11,11 @@ from temporalio.client import Client
 from activities.resources import Resources
 from cli.stack.events import Service
 from store.database import Database, open_database
-from tests.acceptance.scenes import NOW, Theatre, history_of
+from tests.acceptance.scenarios import REAL_TIME, ScenarioHost, history_of
 from tests.definitions.hosting import Host
 from tests.definitions.shipped import shipped
-from tests.services.postgres import fresh_database
-from tests.workers.projected import NEVER, empty, rows, timeless, wanted_of
+from tests.support.services.postgres import fresh_database
+from tests.workers.projection import NEVER, empty, rows, timeless, wanted_of
 from workers.attempts import AttemptInterceptor
 from workers.rebuilding import rebuild
 from workers.recording import recording
@@ -30,8 +30,8 @@ async def projection(postgres_service: Service) -> AsyncIterator[Database]:
         yield opened
 
 
-@pytest.mark.parametrize("name", NOW)
-async def test_rebuilt_projection_of_a_scene_is_the_live_one(
+@pytest.mark.parametrize("name", REAL_TIME)
+async def test_rebuilt_projection_of_a_scenario_is_the_live_one(
     client: Client, resources: Resources, projection: Database, name: str
 ) -> None:
     """All five tables, row for row; some steps are local (see `timeless`)."""
@@ -46,7 +46,7 @@ async def test_rebuilt_projection_of_a_scene_is_the_live_one(
             interceptors=[AttemptInterceptor(record.snapshots.put)],
         )
         async with worker:
-            history = await history_of(NOW[name], Theatre(Host(client, queue)))
+            history = await history_of(REAL_TIME[name], ScenarioHost(Host(client, queue)))
     live = timeless(await rows(projection))
     workflow_ids = {row["workflow_id"] for row in live["runs"]}
     assert history.workflow_id in workflow_ids

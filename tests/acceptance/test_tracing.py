@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,9 +22,9 @@ from bridge.tracing import consuming
 from contracts.envelope import Event
 from contracts.names import EXCHANGE_EVENTS
 from store.database import open_database
-from tests.bridge.bus import Bus, open_bus
 from tests.bridge.library import event
-from tests.services.tracing import Spans, parent_id, remembering_spans, trace_id
+from tests.support.bus import Bus
+from tests.support.services.tracing import Spans, parent_id, remembering_spans, trace_id
 from workers.worker import make_worker
 from workflows.language.compiler import compile_sources
 from workflows.language.library import Library
@@ -60,13 +60,6 @@ def spans() -> Iterator[Spans]:
         yield taken
 
 
-@pytest.fixture
-async def bus(amqp_url: str) -> AsyncIterator[Bus]:
-    """The bus as others use it."""
-    async with open_bus(amqp_url) as opened:
-        yield opened
-
-
 def _library() -> Library:
     compilation = compile_sources({"definitions/traced.yaml": DEFINITION}, catalog())
     assert compilation.library is not None, compilation.diagnostics
@@ -79,10 +72,10 @@ def _definition(library: Library) -> Definition:
     return definition
 
 
-async def _tapped(bus: Bus, *types: str) -> str:
+async def _bind_queue(bus: Bus, *types: str) -> str:
     """Make a queue that gets events of these types, and return its name."""
     exchange = await bus.channel.declare_exchange(EXCHANGE_EVENTS, "topic", durable=True)
-    queue = await bus.channel.declare_queue(f"tap-{uuid.uuid4().hex[:8]}", durable=True)
+    queue = await bus.channel.declare_queue(f"test-{uuid.uuid4().hex[:8]}", durable=True)
     for each in types:
         await queue.bind(exchange, each)
     return queue.name
@@ -101,7 +94,7 @@ async def test_one_trace_from_the_message_to_the_messages_that_follow(
     client: Client, amqp_url: str, bus: Bus, spans: Spans
 ) -> None:
     """Broker, bridge's span, run, actions, broker: one trace id, and each span is a child of the one before."""
-    inbox, outbox = await _tapped(bus, "traced.begin"), await _tapped(bus, "traced.done")
+    inbox, outbox = await _bind_queue(bus, "traced.begin"), await _bind_queue(bus, "traced.done")
     library, queue, key = _library(), uuid.uuid4().hex, uuid.uuid4().hex
     traced = Client(**(client.config() | {"plugins": [spans.plugin]}))
     async with (
@@ -139,7 +132,7 @@ async def test_bridge_carries_the_trace_in_the_headers_of_messages(
         make_worker(traced, lambda: library, Resources(http, None, publisher), queue),
         running_bridge(Surroundings(amqp_url, traced, database, lambda: library), BridgeSettings(task_queue=queue)),
     ):
-        outbox = await _tapped(bus, "traced.done")
+        outbox = await _bind_queue(bus, "traced.done")
         for kind in ("traced.begin", "traced.go"):
             given = event(kind, {"id": key}, f"{kind}-{key}", {"group_id": key})
             headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -155,7 +148,7 @@ async def test_bridge_carries_the_trace_in_the_headers_of_messages(
 
 async def test_runs_that_nobody_traces_publish_no_trace(client: Client, amqp_url: str, bus: Bus) -> None:
     """Without tracing in the worker and the bridge, a message has no trace context and a start no header."""
-    outbox = await _tapped(bus, "traced.done")
+    outbox = await _bind_queue(bus, "traced.done")
     library, queue = _library(), uuid.uuid4().hex
     async with (
         open_client() as http,

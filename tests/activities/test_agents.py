@@ -18,8 +18,8 @@ from activities.resources import Resources
 from contracts.errors import TemporaryError
 from contracts.steps import StepContext
 from store.database import Database
-from tests.activities.bus import RememberingBus
 from tests.activities.carrying import carry_out, context, failure, problem
+from tests.support.recording_publisher import RecordingPublisher
 
 EVENT_DATA = {
     "agent_id": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
@@ -92,12 +92,12 @@ async def test_validate_refuses_what_is_no_agent(outside: Resources, given: Any)
 
 
 async def test_creation_makes_real_rows_and_a_real_event(
-    resources: Resources, database: Database, bus: RememberingBus
+    resources: Resources, database: Database, publisher: RecordingPublisher
 ) -> None:
     """Each step leaves its row, and the bus hears of the agent."""
     await create_all(resources)
     assert await rows(database) == (1, 1, 1, 1)
-    event, _ = bus.published[0]
+    event, _ = publisher.published[0]
     assert (event.type, event.metadata["group_id"]) == ("agent.ready", EVENT_DATA["agent_id"])
     assert event.data == {
         "agent_id": EVENT_DATA["agent_id"],
@@ -107,12 +107,14 @@ async def test_creation_makes_real_rows_and_a_real_event(
     }
 
 
-async def test_creation_twice_changes_nothing(resources: Resources, database: Database, bus: RememberingBus) -> None:
+async def test_creation_twice_changes_nothing(
+    resources: Resources, database: Database, publisher: RecordingPublisher
+) -> None:
     """A repeated attempt of each step finds its effect."""
     await create_all(resources)
     await create_all(resources)
     assert await rows(database) == (1, 1, 1, 1)
-    assert bus.published[0] == bus.published[1]
+    assert publisher.published[0] == publisher.published[1]
 
 
 async def test_create_refuses_another_runs_agent(resources: Resources) -> None:
@@ -142,7 +144,7 @@ async def test_steps_need_the_runs_agent(resources: Resources, action: Any) -> N
 
 
 async def test_rollback_removes_everything_of_its_run(
-    resources: Resources, database: Database, bus: RememberingBus
+    resources: Resources, database: Database, publisher: RecordingPublisher
 ) -> None:
     """Another run's agent stays, and what was announced is withdrawn."""
     await create_all(resources)
@@ -151,16 +153,18 @@ async def test_rollback_removes_everything_of_its_run(
     removed = await carry_out(rollback_agent_creation, resources, EVENT_DATA, undo)
     assert removed == {"agents": 1, "knowledge_bases": 1, "pattern_stores": 1}
     assert await rows(database) == (1, 0, 0, 0)
-    assert bus.types() == ["agent.ready", "agent.withdrawn"]
+    assert publisher.types() == ["agent.ready", "agent.withdrawn"]
 
 
 @pytest.mark.parametrize("undoes", [None, "run-1/create-agent"])
-async def test_rollback_of_nothing_succeeds(resources: Resources, bus: RememberingBus, undoes: str | None) -> None:
+async def test_rollback_of_nothing_succeeds(
+    resources: Resources, publisher: RecordingPublisher, undoes: str | None
+) -> None:
     """Nothing there is nothing to do, as a compensation and as a step; twice as well."""
     for _ in range(2):
         removed = await carry_out(rollback_agent_creation, resources, EVENT_DATA, step("cleanup", undoes=undoes))
         assert removed == {"agents": 0, "knowledge_bases": 0, "pattern_stores": 0}
-    assert bus.published == []
+    assert publisher.published == []
 
 
 async def test_rollback_keeps_a_late_attempt_from_creating(resources: Resources, database: Database) -> None:
@@ -173,15 +177,15 @@ async def test_rollback_keeps_a_late_attempt_from_creating(resources: Resources,
 
 
 async def test_rollback_withdraws_again_when_it_is_interrupted(
-    resources: Resources, database: Database, bus: RememberingBus
+    resources: Resources, database: Database, publisher: RecordingPublisher
 ) -> None:
     """A broker that is away keeps the rows, so that the next attempt still knows what was announced."""
     await create_all(resources)
-    bus.failure = TemporaryError("away")
+    publisher.failure = TemporaryError("away")
     assert (await failure(rollback_agent_creation, resources, EVENT_DATA, step("cleanup"))).type == "communication"
     assert await rows(database) == (1, 1, 1, 1)
     await carry_out(rollback_agent_creation, resources, EVENT_DATA, step("cleanup"))
-    assert bus.types() == ["agent.ready", "agent.withdrawn"]
+    assert publisher.types() == ["agent.ready", "agent.withdrawn"]
     assert await rows(database) == (0, 0, 0, 0)
 
 

@@ -12,28 +12,28 @@ from bridge.outbox import OutboxPublisher
 from contracts.errors import TemporaryError
 from store.database import Database
 from store.outbox import claimed, waiting_shards
-from tests.activities.bus import RememberingBus
 from tests.activities.carrying import SCHEDULED, carry_out, context, failure
+from tests.support.recording_publisher import RecordingPublisher
 
 GIVEN = {"event_type": "order.placed", "data": {"total": 5}}
 
 
-async def test_publish_is_the_same_event_at_every_attempt(outside: Resources, bus: RememberingBus) -> None:
+async def test_publish_is_the_same_event_at_every_attempt(outside: Resources, publisher: RecordingPublisher) -> None:
     """Id and time do not change; another step has another id."""
     first = await carry_out(event_publish, outside, GIVEN)
     second = await carry_out(event_publish, outside, GIVEN)
     third = await carry_out(event_publish, outside, GIVEN, context("other"))
     assert first == second
-    assert bus.published[0] == bus.published[1]
-    assert bus.published[0][0].time == SCHEDULED
+    assert publisher.published[0] == publisher.published[1]
+    assert publisher.published[0][0].time == SCHEDULED
     assert third["event_id"] != first["event_id"]
 
 
-async def test_publish_fills_the_envelope(outside: Resources, bus: RememberingBus) -> None:
+async def test_publish_fills_the_envelope(outside: Resources, publisher: RecordingPublisher) -> None:
     """Version, priority, key, correlation and cause travel with the event."""
     given = GIVEN | {"event_version": "2.1", "priority": 9, "key": "o-1"}
     await carry_out(event_publish, outside, given, context(correlation_id="req-1"))
-    event, priority = bus.published[0]
+    event, priority = publisher.published[0]
     assert (event.type, event.version, event.data, event.source, priority) == (
         "order.placed",
         "2.1",
@@ -49,15 +49,15 @@ async def test_publish_fills_the_envelope(outside: Resources, bus: RememberingBu
     }
 
 
-async def test_publish_correlates_by_run_without_an_event(outside: Resources, bus: RememberingBus) -> None:
+async def test_publish_correlates_by_run_without_an_event(outside: Resources, publisher: RecordingPublisher) -> None:
     """A run that a person started ties its events together by itself."""
     await carry_out(event_publish, outside, GIVEN)
-    assert bus.published[0][0].metadata["correlation_id"] == "run-1"
+    assert publisher.published[0][0].metadata["correlation_id"] == "run-1"
 
 
-async def test_publish_reports_a_broker_that_is_away(outside: Resources, bus: RememberingBus) -> None:
+async def test_publish_reports_a_broker_that_is_away(outside: Resources, publisher: RecordingPublisher) -> None:
     """Another attempt may succeed."""
-    bus.failure = TemporaryError("away")
+    publisher.failure = TemporaryError("away")
     error = await failure(event_publish, outside, GIVEN)
     assert (error.type, error.non_retryable) == ("communication", False)
     nobus = dataclasses.replace(outside, publisher=None)

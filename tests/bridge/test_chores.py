@@ -10,6 +10,7 @@ import pytest
 from bridge.chores import Chore, doing
 from contracts.errors import ServiceUnreachableError
 from store.errors import StatementRefusedError
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATIENCE = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=50)
@@ -49,7 +50,7 @@ class _Once:
 async def test_chore_is_begun_again_after_trouble(trouble: BaseException | None) -> None:
     """Whatever ended it, but a bug: no other chore notices."""
     once = _Once(trouble)
-    async with asyncio.timeout(30), doing({"once": once.run, "other": _until_told}, PATIENCE) as watching:
+    async with asyncio.timeout(PATIENCE_SECONDS), doing({"once": once.run, "other": _until_told}, PATIENCE) as watching:
         await once.fine.wait()
         assert not watching.done()
     assert once.begun == 2
@@ -64,7 +65,7 @@ async def test_chore_that_is_always_in_trouble_leaves_time_to_the_others() -> No
         begun += 1
         raise asyncio.CancelledError
 
-    async with asyncio.timeout(30), doing({"cancelled": cancelled, "other": _until_told}, PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS), doing({"cancelled": cancelled, "other": _until_told}, PATIENCE):
         for _ in range(1000):
             await asyncio.sleep(0)
     assert begun <= 2
@@ -81,7 +82,7 @@ async def test_chore_with_a_bug_is_told_and_the_others_are_ended() -> None:
         await stop.wait()
         ended.set()
 
-    async with asyncio.timeout(30), doing({"broken": broken, "other": other}, PATIENCE) as watching:
+    async with asyncio.timeout(PATIENCE_SECONDS), doing({"broken": broken, "other": other}, PATIENCE) as watching:
         with pytest.raises(ValueError, match="planned"):
             await watching
         assert not ended.is_set()
@@ -95,7 +96,7 @@ async def test_chore_that_fails_while_it_stops_is_nobodys_business() -> None:
         await stop.wait()
         raise ValueError("planned")
 
-    async with asyncio.timeout(30), doing({"late": late}, PATIENCE):
+    async with asyncio.timeout(PATIENCE_SECONDS), doing({"late": late}, PATIENCE):
         pass
 
 
@@ -115,7 +116,7 @@ async def test_chore_that_does_not_end_is_cut_off(*, deaf: bool) -> None:
         raise ServiceUnreachableError("PostgreSQL", "nowhere", "start it")
 
     chores: dict[str, Chore] = {"stubborn": waits if deaf else fails}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         async with doing(chores, SHORT):
             await asyncio.sleep(0)
         assert cut.is_set()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import aio_pika
+import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from temporalio.client import Client
 
@@ -17,12 +18,14 @@ from bridge.topology.names import INBOX
 from contracts.envelope import Event
 from contracts.errors import ServiceUnreachableError, TemporaryError
 from contracts.names import EXCHANGE_EVENTS
+from tests.bridge.environment import BridgeEnvironment, open_environment
 from tests.bridge.library import event
-from tests.bridge.waiting import eventually
-from tests.bridge.world import World, open_world
-from tests.services.cluster import Cluster
+from tests.support.services.cluster import Cluster
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
-BACK_WITHIN_SECONDS = 30
+pytestmark = pytest.mark.fault
+
+BACK_WITHIN_SECONDS = PATIENCE_SECONDS
 QUEUE = "listener"
 _PACE_SECONDS = 0.05
 
@@ -71,7 +74,7 @@ async def _load(url: str, kind: str, prefix: str) -> AsyncIterator[Producer]:
     """Two producers' worth of load inside the block."""
     async with open_publisher(url) as publisher:
         producer = Producer(publisher, kind)
-        tasks = [asyncio.create_task(producer.produce(_keys(f"{prefix}-{lane}"))) for lane in "ab"]
+        tasks = [asyncio.create_task(producer.produce(_keys(f"{prefix}-{number}"))) for number in "ab"]
         try:
             yield producer
         finally:
@@ -153,12 +156,12 @@ async def test_bridge_outlives_the_leader_and_its_own_node(
     client: Client, postgres_url: str, cluster: Cluster, cluster_url: str
 ) -> None:
     """Under load the leader of its queues dies, then the node that it is connected to: each event starts one run."""
-    async with open_world(client, cluster_url, postgres_url) as world, world.bridge():
+    async with open_environment(client, cluster_url, postgres_url) as env, env.bridge():
 
         async def handled(keys: list[str]) -> None:
-            await eventually(lambda: _all_handled(world, keys))
+            await eventually(lambda: _all_handled(env, keys))
 
-        async with _load(cluster_url, "quick.go", world.key()) as producer:
+        async with _load(cluster_url, "quick.go", env.key()) as producer:
             await _goes_on(producer, handled)
             await cluster.node(await cluster.leader(cluster_url, INBOX)).kill()
             await _goes_on(producer, handled)
@@ -167,10 +170,10 @@ async def test_bridge_outlives_the_leader_and_its_own_node(
             await _goes_on(producer, handled)
             await cluster.whole()
         await handled(producer.confirmed)
-        assert {await world.finished(f"quick/{key}") for key in producer.confirmed} == {1}
+        assert {await env.finished(f"quick/{key}") for key in producer.confirmed} == {1}
 
 
-async def _all_handled(world: World, keys: list[str]) -> bool:
+async def _all_handled(env: BridgeEnvironment, keys: list[str]) -> bool:
     """Whether each was dispatched; one whose acknowledgement was cut off is told as a duplicate when it comes again."""
-    told = {outcome.event_id for outcome in world.outcomes if outcome.word in ("dispatched", "duplicate")}
+    told = {outcome.event_id for outcome in env.outcomes if outcome.word in ("dispatched", "duplicate")}
     return told.issuperset(keys)

@@ -14,9 +14,9 @@ from aio_pika.abc import AbstractIncomingMessage
 from bridge.amqp.sharing import sharing
 from bridge.depths import Depths, QueueDepth, queues_of
 from bridge.topology.model import Topology
-from tests.bridge.bus import Bus
-from tests.bridge.proxy import amqp_proxy
-from tests.bridge.waiting import eventually
+from tests.support.bus import Bus
+from tests.support.proxy import amqp_proxy
+from tests.support.waiting import eventually
 
 NAMES = ("one", "gone", "two")
 OFTEN = timedelta(milliseconds=50)
@@ -89,7 +89,7 @@ async def test_depths_come_back_with_the_broker(amqp_url: str, bus: Bus) -> None
 
 
 async def test_depths_of_a_broker_that_is_away_are_none() -> None:
-    """No error reaches the caller: whoever measures must not stop what is measured."""
+    """No error reaches the caller: measuring must not stop what is measured."""
     async with sampling("amqp://guest:guest@127.0.0.1:1/", NAMES) as depths:
         assert depths.read() == ()
 

@@ -1,4 +1,4 @@
-"""Figures of the store, kept in memory for whoever scrapes."""
+"""Figures of the store, kept in memory for the scraper."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bridge.metrics import METER, Metrics
 from cli.stack.ports import LOOPBACK
 from store.bridges import beat
 from store.database import open_database
-from tests.bridge.proxy import Proxy, proxy
-from tests.bridge.waiting import eventually
+from tests.support.proxy import Proxy, proxy
+from tests.support.waiting import eventually
 
 OFTEN = timedelta(milliseconds=20)
 
@@ -65,7 +65,7 @@ async def test_figures_are_shown_while_they_are_known(postgres_url: str) -> None
 
 
 async def test_figures_follow_what_changes(postgres_url: str) -> None:
-    """A bridge that comes is counted soon; the loop ends when it is told to."""
+    """A bridge that comes is counted soon; the loop ends when it is stopped."""
     stop = asyncio.Event()
     async with open_database(postgres_url) as database:
         figures = LatestFigures(database)

@@ -59,7 +59,7 @@ async def test_lanes_stay_in_order_when_one_that_waits_is_cancelled() -> None:
 
 
 async def test_who_waits_is_known() -> None:
-    """Whoever has somebody ahead waits inside what `Lanes` was given."""
+    """A delivery behind another one waits inside what `Lanes` was given."""
     waiting: list[str] = []
 
     @contextmanager

@@ -21,9 +21,9 @@ from bridge.topology.model import Topology
 from bridge.topology.names import DEAD_LETTERS, EXCHANGE_DEAD_LETTERS
 from store.database import Database, open_database
 from store.dead_letters import count, page
-from tests.bridge.bus import Bus
-from tests.bridge.proxy import amqp_proxy
-from tests.bridge.waiting import eventually
+from tests.support.bus import Bus
+from tests.support.proxy import amqp_proxy
+from tests.support.waiting import eventually
 
 SHORT = timedelta(milliseconds=50)
 
@@ -92,7 +92,7 @@ async def test_collector_stores_acknowledges_and_tells(
 async def test_collector_stores_what_is_delivered_again_once(
     amqp_url: str, connection: SharedConnection, database: Database, bus: Bus
 ) -> None:
-    """Whoever stored a letter and crashed before the acknowledgement leaves no second row."""
+    """A crash between storing a letter and its acknowledgement leaves no second row."""
     await bury(bus, 5)
 
     def crash(_: str) -> None:

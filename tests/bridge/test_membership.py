@@ -13,7 +13,7 @@ from bridge.membership import Membership, joined, share
 from contracts.json import Json
 from store import bridges
 from store.database import Database
-from tests.bridge.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 QUICK = timedelta(milliseconds=50)
 
@@ -33,7 +33,7 @@ def test_who_is_not_seen_takes_all() -> None:
 
 
 async def _sees(membership: Membership, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(membership.members) != count:
             await membership.change()
 

@@ -72,7 +72,7 @@ def test_events_published_and_consumed_are_counted_by_type(scrape: Scrape) -> No
 
 
 def test_event_types_are_bounded(scrape: Scrape) -> None:
-    """Whoever invents a type for each event gets one series for the rest, and known types keep theirs."""
+    """A producer that makes a new type for each event gets one series for the rest, and known types keep theirs."""
     for number in range(MOST_EVENT_TYPES + 50):
         scrape.metrics.consumed(f"type.{number}")
     scrape.metrics.published("type.0")
@@ -164,6 +164,7 @@ def test_two_bridges_in_a_process_do_not_share_numbers(scrape: Scrape) -> None:
     other.provider.shutdown()
 
 
+@pytest.mark.integration
 def test_metrics_cost_nothing_where_nobody_measures() -> None:
     """All methods do nothing, and OpenTelemetry is not imported."""
     script = """

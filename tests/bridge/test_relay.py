@@ -29,20 +29,13 @@ from contracts.names import EXCHANGE_EVENTS
 from contracts.ports import UnfitEventError
 from store.database import Database, open_database
 from store.outbox import add_alone, outbox_state, parked_rows
-from tests.bridge.bus import Bus
 from tests.bridge.library import event
-from tests.bridge.proxy import amqp_proxy, proxy
-from tests.bridge.waiting import eventually
+from tests.support.bus import Bus
+from tests.support.proxy import amqp_proxy, proxy
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 SOON = timedelta(milliseconds=200)
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -158,7 +151,7 @@ async def test_killed_relay_repeats_and_loses_nothing(
 ) -> None:
     """Killed after publishing and before the commit: the next relay publishes the same ids again, in order."""
     await _write(database, (_of(key, number) for number in range(10) for key in ("a", "b", "c")))
-    command = (sys.executable, "-m", "tests.bridge.relaying", postgres_url, amqp_url)
+    command = (sys.executable, "-m", "tests.bridge.relay_main", postgres_url, amqp_url)
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     assert await process.wait() == -signal.SIGKILL
     waiting = (await outbox_state(database)).waiting

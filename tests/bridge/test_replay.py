@@ -21,7 +21,7 @@ from contracts.envelope import Event
 from contracts.errors import ServiceUnreachableError
 from store.database import Database, open_database
 from store.replays import UnknownReplayError
-from tests.bridge.archive.logs import days_ago, make_day
+from tests.bridge.archive.event_log_days import days_ago, make_day
 
 DAY = days_ago(3)
 BEFORE = days_ago(4)

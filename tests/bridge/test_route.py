@@ -126,7 +126,7 @@ def _correlated(**fields: str) -> Signal:
 
 
 def test_route_correlates_by_fields() -> None:
-    """An event without a key is for whoever waits for these fields; they are spelt in one way."""
+    """An event without a key is for the runs that wait for these fields; they are spelt in one way."""
     does = _correlated(order="${ event.data.o }", at="${ event.data.at }")
     (dispatch,) = route(event(data={"o": "A 1'", "at": 7}), _orders(does)).dispatches
     assert isinstance(dispatch, CorrelateDispatch)

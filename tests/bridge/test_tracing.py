@@ -13,7 +13,7 @@ from bridge.tracing import consuming
 from contracts.json import Json
 from contracts.tracing import current_trace
 from tests.bridge.library import event
-from tests.services.tracing import Spans, parent_id, remembering_spans, trace_id
+from tests.support.services.tracing import Spans, parent_id, remembering_spans, trace_id
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -59,6 +59,7 @@ def test_consuming_ends_with_the_block(spans: Spans) -> None:
     assert spans.finished()["consume order.placed"].status.status_code is StatusCode.ERROR
 
 
+@pytest.mark.integration
 def test_tracing_is_not_imported_where_nobody_traces() -> None:
     """Handling an event costs a look into a dictionary."""
     script = """

@@ -1,4 +1,4 @@
-"""Fixtures of the fault suite: stages on the shared servers, and on servers of its own that may be killed."""
+"""Fixtures of the fault suite: environments on the shared servers, and on servers of the suite that may be killed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 
 from cli.stack.events import Service
 from cli.stack.folder import StateFolder
-from tests.chaos.bridges import Addresses
+from tests.chaos.bridge_processes import Addresses
+from tests.chaos.environment import ChaosEnvironment, open_environment
 from tests.chaos.servers import Servers, own_servers
-from tests.chaos.stage import Stage, staged
-from tests.services.postgres import fresh_database
+from tests.support.services.postgres import empty_database
 
 
 @pytest.fixture
-async def stage(
+async def env(
     request: pytest.FixtureRequest, temporal_service: Service, amqp_url: str, postgres_url: str, tmp_path: Path
-) -> AsyncIterator[Stage]:
-    """A stage on the servers that all tests share."""
+) -> AsyncIterator[ChaosEnvironment]:
+    """An environment on the servers that all tests share."""
     addresses = Addresses(amqp_url, postgres_url, temporal_service.url)
-    async with staged(request.node.name, addresses, tmp_path) as opened:
+    async with open_environment(request.node.name, addresses, tmp_path) as opened:
         yield opened
 
 
@@ -33,10 +33,12 @@ async def servers(stack_folder: StateFolder) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture
-async def own_stage(request: pytest.FixtureRequest, servers: Servers, tmp_path: Path) -> AsyncIterator[Stage]:
-    """A stage on them."""
-    await servers.revive()
-    database = await fresh_database(servers.postgres_service)
+async def env_on_own_servers(
+    request: pytest.FixtureRequest, servers: Servers, tmp_path: Path
+) -> AsyncIterator[ChaosEnvironment]:
+    """An environment on them."""
+    await servers.start_if_stopped()
+    database = await empty_database(servers.postgres_service)
     addresses = Addresses(await servers.node.fresh_url(), database, servers.temporal_url)
-    async with staged(request.node.name, addresses, tmp_path) as opened:
+    async with open_environment(request.node.name, addresses, tmp_path) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""What the suite's events ask for, and the workflows that they start.
+"""The definitions whose triggers the events match, and the workflows that they start.
 
 The workflows are by hand and drop nothing themselves, so that a message that is delivered twice shows.
 """
@@ -15,7 +15,7 @@ from tests.bridge.library import definition, library, on, template
 from workflows.language.triggers import Hold, Signal, Start
 
 KEY = template("${ event.data.id }")
-LAST_WORD = "end"
+LAST_SIGNAL = "end"
 
 LIBRARY = library(
     definition("quick", on("quick.*", Start(KEY))),
@@ -40,19 +40,19 @@ class Quick:
 
 @workflow.defn(name="patient", sandboxed=False)
 class Patient:
-    """Collects words until the last one."""
+    """Collects signals until the last one."""
 
     def __init__(self) -> None:
-        """Begin without words."""
-        self.words: list[str] = []
+        """Begin without signals."""
+        self.signals: list[str] = []
 
     @workflow.run
     async def run(self, data: Any) -> list[str]:
-        """Wait for the last word."""
-        await workflow.wait_condition(lambda: LAST_WORD in self.words)
-        return self.words
+        """Wait for the last signal."""
+        await workflow.wait_condition(lambda: LAST_SIGNAL in self.signals)
+        return self.signals
 
     @workflow.signal(dynamic=True)
     async def note(self, name: str, arguments: Sequence[RawValue]) -> None:
-        """Keep a word."""
-        self.words.append(workflow.payload_converter().from_payload(arguments[0].payload)["say"])
+        """Keep the value of a signal."""
+        self.signals.append(workflow.payload_converter().from_payload(arguments[0].payload)["say"])

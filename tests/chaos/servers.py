@@ -15,7 +15,7 @@ from cli.stack import postgres, rabbitmq, temporal
 from cli.stack.events import Service
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
-from tests.services.rabbitmq import Broker
+from tests.support.services.rabbitmq import Broker
 
 
 @dataclass
@@ -25,12 +25,12 @@ class Server:
     Attributes:
         serve: Runs it inside a block.
         pid_file: Where its process id is, while it runs.
-        blow: The signal that ends it without warning.
+        kill_signal: The signal that ends it without shutdown.
     """
 
     serve: Callable[[], AbstractAsyncContextManager[Service]]
     pid_file: Path
-    blow: signal.Signals = signal.SIGKILL
+    kill_signal: signal.Signals = signal.SIGKILL
     _running: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def start(self) -> Service:
@@ -38,17 +38,17 @@ class Server:
         return await self._running.enter_async_context(self.serve())
 
     async def kill(self) -> None:
-        """End it without warning."""
-        os.kill(int(json.loads(self.pid_file.read_text())["pid"]), self.blow)
+        """End it without shutdown."""
+        os.kill(int(json.loads(self.pid_file.read_text())["pid"]), self.kill_signal)
         await self.stop()
 
-    async def revive(self) -> None:
-        """Start it, if a test that failed has left it dead."""
+    async def start_if_stopped(self) -> None:
+        """Start it, if a failed test has left it stopped."""
         if not self.pid_file.exists():
             await self.start()
 
     async def stop(self) -> None:
-        """Take it away, whatever its state."""
+        """Stop it, whatever its state."""
         await self._running.aclose()
 
 
@@ -63,24 +63,26 @@ class Servers:
     temporal_url: str
     postgres_service: Service
 
-    async def revive(self) -> None:
-        """Start those that a test has left dead."""
-        await asyncio.gather(self.broker.revive(), self.temporal.revive(), self.postgres.revive())
+    async def start_if_stopped(self) -> None:
+        """Start those that a test has left stopped."""
+        await asyncio.gather(
+            self.broker.start_if_stopped(), self.temporal.start_if_stopped(), self.postgres.start_if_stopped()
+        )
 
 
 @asynccontextmanager
 async def own_servers(folder: StateFolder) -> AsyncIterator[Servers]:
-    """Run all three inside the block; PostgreSQL is told to keep what it has confirmed."""
+    """Run all three inside the block; PostgreSQL is durable: it keeps what it has confirmed."""
     node_ports, postgres_port = rabbitmq.choose_ports(()), choose_port()
     temporal_ports = temporal.choose_ports(ui=False, preferred=(), preferred_ui=())
     broker = Server(lambda: rabbitmq.serving(folder, node_ports), folder.pid_file("rabbitmq"))
-    history = Server(lambda: temporal.serving(folder, temporal_ports), folder.pid_file("temporal"))
-    # SIGQUIT is PostgreSQL's immediate shutdown: no farewell, no checkpoint, and no orphans in the way of the next.
+    temporal_server = Server(lambda: temporal.serving(folder, temporal_ports), folder.pid_file("temporal"))
+    # SIGQUIT is PostgreSQL's immediate shutdown: no checkpoint, and no orphaned processes that block the next start.
     database = Server(lambda: postgres.serving(folder, postgres_port), folder.pid_file("postgres"), signal.SIGQUIT)
     try:
-        services = await asyncio.gather(broker.start(), history.start(), database.start())
+        services = await asyncio.gather(broker.start(), temporal_server.start(), database.start())
         node = Broker(services[0], rabbitmq.node_environment(node_ports, folder))
-        yield Servers(broker, history, database, node, services[1].url, services[2])
+        yield Servers(broker, temporal_server, database, node, services[1].url, services[2])
     finally:
-        await asyncio.gather(broker.stop(), history.stop(), database.stop())
+        await asyncio.gather(broker.stop(), temporal_server.stop(), database.stop())
         postgres.forget(folder.path)

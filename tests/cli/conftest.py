@@ -13,7 +13,7 @@ from activities.outbound import open_client
 from activities.registry import catalog
 from activities.resources import Resources
 from cli.stack.events import Service
-from tests.cli.processes import CLOSED, Shell
+from tests.support.command_line import CLOSED, Shell
 from workers.worker import make_worker
 from workflows.language.compiler import compile_sources
 from workflows.language.library import Library

@@ -10,7 +10,8 @@ from cli.definitions import compile_files, default_folder, definition_files
 from cli.exits import BadInputError, Exit
 from cli.formatting import formatted
 from tests.cli.conftest import GREETING
-from tests.cli.processes import ROOT, Shell
+from tests.support.command_line import Shell
+from tests.support.processes import ROOT
 
 
 def test_definition_files_are_found_in_folders_and_the_rest_is_left_out(tmp_path: Path) -> None:

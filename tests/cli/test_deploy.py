@@ -8,7 +8,7 @@ import pytest
 
 from cli.exits import Exit
 from tests.cli.conftest import GREETING
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
 
 SCHEDULED = GREETING + '\ntriggers:\n  - schedule: {cron: "0 3 * * *", timezone: Asia/Tokyo}\n'
 

@@ -22,19 +22,12 @@ from bridge.topology.model import Topology
 from bridge.topology.names import CLASS_HEADER, DEAD_LETTERS, EVENTS, EXCHANGE_DEAD_LETTERS
 from cli.exits import Exit
 from contracts.envelope import Event
-from store.database import Database, open_database
+from store.database import Database
 from store.dead_letters import add
-from tests.bridge.bus import Bus, open_bus
-from tests.cli.processes import Shell
+from tests.support.bus import Bus, open_bus
+from tests.support.command_line import Shell
 
 LISTENER = "listener"
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """The store that the commands use."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture

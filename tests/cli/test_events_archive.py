@@ -6,11 +6,9 @@ import pytest
 
 from cli.exits import Exit
 from store.database import open_database
-from tests.bridge.archive.logs import days_ago, make_day, partitions
-from tests.cli.processes import CLOSED, Shell
-from tests.services.s3 import S3Server, s3_location, s3_server
-
-__all__ = ["s3_location", "s3_server"]
+from tests.bridge.archive.event_log_days import days_ago, make_day, partitions
+from tests.support.command_line import CLOSED, Shell
+from tests.support.services.s3 import S3Server
 
 OLD, OLDER, YOUNG = days_ago(31), days_ago(40), days_ago(5)
 

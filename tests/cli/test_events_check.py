@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
 
 OLD = "type: object\nrequired: [order_id]\nproperties: {order_id: {type: string}, state: {enum: [open, paid]}}\n"
 WIDER = OLD.replace("[open, paid]", "[open, paid, lost]")

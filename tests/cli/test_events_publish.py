@@ -12,8 +12,8 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from bridge.envelope import Properties, decode
 from contracts.envelope import Event
-from tests.bridge.waiting import eventually
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
+from tests.support.waiting import eventually
 
 SCHEMA = "type: object\nrequired: [order_id]\nproperties: {order_id: {type: string}}\n"
 PLACED = {

@@ -14,9 +14,9 @@ from aio_pika.abc import AbstractQueue
 from bridge.selection import PAGE
 from cli.exits import Exit
 from store.database import open_database
-from tests.bridge.archive.logs import days_ago, make_day
-from tests.bridge.waiting import eventually
-from tests.cli.processes import Shell, until_line
+from tests.bridge.archive.event_log_days import days_ago, make_day
+from tests.support.command_line import Shell, until_line
+from tests.support.waiting import eventually
 
 DAY = days_ago(4)
 SPAN = ("--from", str(DAY), "--to", str(days_ago(3)))

@@ -9,8 +9,8 @@ import pytest
 
 from cli.exits import Exit
 from store.database import open_database
-from tests.bridge.archive.logs import days_ago, everything_of, make_day, partitions
-from tests.cli.processes import Shell
+from tests.bridge.archive.event_log_days import days_ago, everything_of, make_day, partitions
+from tests.support.command_line import Shell
 
 DAY, OTHER = days_ago(31), days_ago(32)
 

@@ -10,8 +10,8 @@ import pytest
 
 from cli.exits import Exit
 from store.database import Database, Session, open_database
-from tests.bridge.archive.logs import days_ago, make_day
-from tests.cli.processes import Shell, until_line
+from tests.bridge.archive.event_log_days import days_ago, make_day
+from tests.support.command_line import Shell, until_line
 
 _WRITE = """
 insert into saga.events (

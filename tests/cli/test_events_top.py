@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,22 +16,15 @@ from cli.exits import Exit
 from cli.top import Look, drawn, to_json
 from contracts.envelope import Event
 from store.bridges import BridgeRow, beat
-from store.database import Database, open_database
+from store.database import Database
 from store.event_log import Arrival, Mark, digest_of, ensure_days, mark, record
 from store.top import Figures, Rate
 from tests.bridge.library import event
-from tests.cli.processes import CLOSED, Shell
+from tests.support.command_line import CLOSED, Shell
 
 BREAKERS: Any = {"breakers": {"temporal": "open", "rabbitmq": "closed"}, "in_hand": 4}
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 FIGURES = Figures(timedelta(seconds=90), 2, 3, 1, timedelta(seconds=7), 5, 6, 1)
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture

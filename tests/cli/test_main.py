@@ -15,7 +15,8 @@ from cli.exits import BadInputError, Exit, ReportedError
 from cli.main import run, saga
 from cli.menu import COMMANDS, GROUPS
 from contracts.errors import ServiceUnreachableError
-from tests.cli.processes import ROOT, Shell
+from tests.support.command_line import Shell
+from tests.support.processes import ROOT
 
 HEAVY = {"temporalio", "pydantic", "rich", "aio_pika", "asyncpg", "httpx", "structlog", "yaml", "cel_expr_python"}
 
@@ -33,6 +34,7 @@ async def test_help_lists_every_command_and_the_exit_codes(shell: Shell) -> None
     assert "3 a service cannot be reached" in finished.out
 
 
+@pytest.mark.integration
 def test_help_imports_nothing_heavy() -> None:
     """`saga --help` answers at once because it loads neither Temporal nor anything else that is large."""
     script = "import sys; from cli.main import run; run(['--help']); print(*sys.modules, file=sys.stderr)"

@@ -22,8 +22,8 @@ from cli.exporters import chosen_exporter
 from cli.metrics import serving_metrics
 from cli.settings import BadSettingsError
 from cli.stack.ports import LOOPBACK, choose_port, is_free
-from tests.bridge.waiting import eventually
-from tests.cli.processes import Shell, until_line
+from tests.support.command_line import Shell, until_line
+from tests.support.waiting import eventually
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TELLING = """

@@ -14,11 +14,11 @@ from activities.resources import Resources
 from cli.exits import Exit
 from cli.stack import temporal
 from store.database import open_database
-from tests.bridge.waiting import eventually
 from tests.cli.conftest import greeting_library
-from tests.cli.processes import Shell
-from tests.services.rabbitmq import own_folder
-from tests.workers.projected import empty, rows
+from tests.support.command_line import Shell
+from tests.support.services.rabbitmq import own_folder
+from tests.support.waiting import eventually
+from tests.workers.projection import empty, rows
 from workers.worker import make_worker
 from workflows.temporal.starting import StartRequest, start_run
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cli.exits import Exit
-from store.database import Database, open_database
-from tests.cli.processes import Shell
-from tests.store.recorded import Run, Step, add_runs
+from store.database import Database
+from tests.store.recorded_runs import Run, Step, add_runs
+from tests.support.command_line import Shell
 
 STEPS = [
     Step("prepare", 0, 1, attempts=1, taken=0.25, done=1),
     Step("ask", 1, 8, "approval"),
     Step("greet", 8, 10, attempts=2, taken=9, done=10),
 ]
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """The store that the command reads."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from activities.outbound import open_client
 from activities.registry import catalog
 from activities.resources import Resources
 from cli.exits import Exit
-from tests.bridge.waiting import eventually
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
+from tests.support.waiting import eventually
 from workers.worker import make_worker
 from workflows.language.compiler import compile_sources
 

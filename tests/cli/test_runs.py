@@ -9,7 +9,8 @@ import pytest
 from temporalio.client import Client
 
 from cli.exits import Exit
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -129,7 +130,7 @@ async def test_run_of_an_unknown_definition_shows_its_problem(working: Shell, cl
 async def test_list_filters_by_definition_status_and_key(working: Shell, key: str) -> None:
     """The list is Temporal's; filters are search attributes."""
     await working.saga("run", "greeting", "-k", key, "-i", '{"fails": true}')
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         # Temporal's list lags a little behind.
         while not (runs := (await working.saga("list", "--key", key, "--status", "compensated", "--json")).json):
             pass
@@ -169,7 +170,7 @@ async def test_watch_says_once_that_no_worker_answers(connected: Shell, key: str
     await connected.saga("run", "greeting", "-k", key, "--detach")
     async with connected.running("watch", f"greeting/{key}") as process:
         assert process.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             assert b"No worker answers" in await process.stderr.readline()
         process.send_signal(2)
         await process.communicate()

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import signal
 import uuid
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from cli.exits import Exit
-from store.database import Database, open_database
-from tests.bridge.waiting import eventually
+from store.database import Database
 from tests.cli.conftest import greeting_library
-from tests.cli.processes import Shell, until_line
-from tests.workers.projected import AT_ONCE, empty, recorded, rows, timeless
+from tests.support.command_line import Shell, until_line
+from tests.support.waiting import eventually
+from tests.workers.projection import AT_ONCE, empty, recorded, rows, timeless
 from tests.workflows.temporal.watching import waiting_approval
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
 
 from cli.exits import Exit
-from store.database import Database, open_database
-from tests.bridge.waiting import eventually
-from tests.cli.processes import CLOSED, Shell
-from tests.store.runs import add_run
+from store.database import Database
+from tests.store.run_rows import add_run
+from tests.support.command_line import CLOSED, Shell
+from tests.support.waiting import eventually
 
 LIMITED = """
 id: order
@@ -22,13 +21,6 @@ sla: {max_duration: 1h}
 steps:
   - {id: a, type: set, vars: {x: 1}}
 """
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 @pytest.fixture

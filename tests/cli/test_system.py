@@ -16,7 +16,8 @@ from bridge.amqp.publisher import open_publisher
 from cli.exits import Exit
 from contracts.envelope import Event
 from tests.cli.conftest import GREETING
-from tests.cli.processes import Shell, until_line
+from tests.support.command_line import Shell, until_line
+from tests.support.waiting import PATIENCE_SECONDS
 
 TRIGGERED = GREETING + '\ntriggers:\n  - event: guest.came\n    start: {key: "${ event.data.key }"}\n'
 
@@ -82,7 +83,7 @@ async def test_worker_and_bridge_are_separate_processes(given: Shell, client: Cl
         for process in (worker, bridge):
             await until_line(process, "task queue", on_stderr=True)
         await publish(given.environment["SAGA_AMQP_URL"], "k2")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (runs := [run async for run in client.list_workflows(f"WorkflowId = '{name}/k2'")]):
                 pass
         assert await client.get_workflow_handle(runs[0].id).result() == "Hello Ada"
@@ -122,6 +123,7 @@ async def test_doctor_tells_each_part_that_is_wrong(shell: Shell) -> None:
     assert all(failed.values())
 
 
+@pytest.mark.integration
 async def test_demo_ends_by_itself_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """In an empty folder, with nothing set: its own stack, the shipped definitions, the whole story."""
     finished = await Shell(tmp_path).saga("demo", "--unattended")

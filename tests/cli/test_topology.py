@@ -5,7 +5,7 @@ from __future__ import annotations
 import aio_pika
 import pytest
 
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
 
 OWN = """
 partitions: 1

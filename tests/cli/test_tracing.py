@@ -19,7 +19,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from cli.exits import Exit
 from cli.exporters import chosen_exporter
 from cli.settings import BadSettingsError
-from tests.cli.processes import ROOT, Shell, until_line
+from tests.support.command_line import Shell, until_line
+from tests.support.processes import ROOT
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 

@@ -15,9 +15,9 @@ from cli.exits import Exit
 from cli.rollouts import following_rollouts
 from store.database import open_database
 from store.rollouts import set_rollout
-from tests.bridge.waiting import eventually
 from tests.cli.conftest import GREETING
-from tests.cli.processes import Shell
+from tests.support.command_line import Shell
+from tests.support.waiting import eventually
 from workers.worker import make_worker
 from workflows.language.compiler import compile_sources
 from workflows.language.library import Library

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from cli.bus import read_bus_files
 from cli.exits import Exit
 from cli.stack.ports import choose_port
 from contracts.envelope import Event
-from store.database import Database, open_database
+from store.database import Database
 from store.outbox import SHARDS, claimed
-from tests.bridge.waiting import eventually
-from tests.cli.processes import Shell, until_line
 from tests.cli.test_metrics import scraped
-from tests.store.runs import add_run
+from tests.store.run_rows import add_run
+from tests.support.command_line import Shell, until_line
+from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 WATCHED = """
@@ -40,13 +37,6 @@ steps:
     if: has(input.fails)
     error: {type: bad-manners, title: No, detail: They did not knock.}
 """
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
 
 
 async def told(database: Database) -> list[Event]:

@@ -18,8 +18,8 @@ from cli.commands.webhooks.sign import command as sign_command
 from cli.exits import BadInputError, ReportedError
 from cli.secrets import SecretMissingError
 from cli.webhooks import load_sources
-from tests.bridge.http.keys import SECRETS
-from tests.bridge.http.stage import BODIES, SOURCES
+from tests.bridge.http.endpoint import BODIES, SOURCES
+from tests.bridge.http.webhook_secrets import SECRETS
 
 
 @pytest.fixture

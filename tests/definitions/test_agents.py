@@ -8,9 +8,9 @@ from temporalio.exceptions import CancelledError
 
 from contracts.json import Json
 from store.database import Database
-from tests.activities.bus import RememberingBus
 from tests.definitions.hosting import Host, failure_of, waiting
 from tests.definitions.shipped import shipped
+from tests.support.recording_publisher import RecordingPublisher
 from workflows.language.triggers import EventTrigger, Signal
 from workflows.temporal.starting import signal_run
 
@@ -29,20 +29,20 @@ async def agents(database: Database) -> list[str]:
     return [str(row["agent_id"]) for row in await database.fetch("select agent_id from saga.agents")]
 
 
-async def test_seed_workflow_creates_the_agent(host: Host, database: Database, bus: RememberingBus) -> None:
+async def test_seed_workflow_creates_the_agent(host: Host, database: Database, publisher: RecordingPublisher) -> None:
     """The three steps of the parallel have their effects; its result is a map by step."""
     result = await host.execute("agent-creation-v1", REQUEST)
     assert sorted(result) == ["initialize-knowledge", "initialize-patterns", "send-notification"]
     assert await agents(database) == [REQUEST["agent_id"]]
-    assert bus.types() == ["agent.ready"]
+    assert publisher.types() == ["agent.ready"]
 
 
-async def test_seed_workflow_rolls_back(host: Host, database: Database, bus: RememberingBus) -> None:
+async def test_seed_workflow_rolls_back(host: Host, database: Database, publisher: RecordingPublisher) -> None:
     """A pattern that does not exist fails in the middle, and nothing stays."""
     failed = await host.failure("agent-creation-v1", UNKNOWN)
     assert failed.type == "rejected"
     assert await agents(database) == []
-    assert bus.types().count("agent.ready") == bus.types().count("agent.withdrawn")
+    assert publisher.types().count("agent.ready") == publisher.types().count("agent.withdrawn")
 
 
 async def test_seed_workflow_cleans_up_when_creation_fails(host: Host, database: Database) -> None:
@@ -53,17 +53,17 @@ async def test_seed_workflow_cleans_up_when_creation_fails(host: Host, database:
     assert await agents(database) == [REQUEST["agent_id"]]
 
 
-async def test_agent_creation_waits_for_a_person(host: Host, database: Database, bus: RememberingBus) -> None:
+async def test_agent_creation_waits_for_a_person(host: Host, database: Database, publisher: RecordingPublisher) -> None:
     """The question is put with what the approver must know; after the approval the rest is done."""
     run = await host.start("agent-creation", REQUEST)
     question = await waiting(run)
     assert question["title"] == "Put the agent researcher into service?"
     assert question["show"]["thinks"] == "systems"
-    assert bus.published == []
+    assert publisher.published == []
     await run.signal("approve", {"step": "approve-agent", "approver": "alice"})
     result = await run.result()
     assert result["agent_id"] == REQUEST["agent_id"]
-    assert result["announced_as"] == bus.published[0][0].id
+    assert result["announced_as"] == publisher.published[0][0].id
     assert await agents(database) == [REQUEST["agent_id"]]
 
 
@@ -81,7 +81,9 @@ async def test_agent_creation_is_approved_by_an_event(host: Host, database: Data
     assert await agents(database) == [REQUEST["agent_id"]]
 
 
-async def test_agent_creation_rolls_back_on_rejection(host: Host, database: Database, bus: RememberingBus) -> None:
+async def test_agent_creation_rolls_back_on_rejection(
+    host: Host, database: Database, publisher: RecordingPublisher
+) -> None:
     """Who says no has the record removed."""
     run = await host.start("agent-creation", REQUEST)
     await waiting(run)
@@ -90,11 +92,11 @@ async def test_agent_creation_rolls_back_on_rejection(host: Host, database: Data
     assert failed.type == "rejected"
     assert "bob" in str(failed.details)
     assert await agents(database) == []
-    assert bus.published == []
+    assert publisher.published == []
 
 
 async def test_agent_creation_rolls_back_after_the_approval(
-    host: Host, database: Database, bus: RememberingBus
+    host: Host, database: Database, publisher: RecordingPublisher
 ) -> None:
     """A failure of the data, not of a switch: the pattern is unknown, the record goes, nobody hears of it."""
     run = await host.start("agent-creation", UNKNOWN)
@@ -103,7 +105,7 @@ async def test_agent_creation_rolls_back_after_the_approval(
     failed = await failure_of(run)
     assert "telepathic" in str(failed.details)
     assert await agents(database) == []
-    assert bus.published == []
+    assert publisher.published == []
 
 
 async def test_agent_creation_refuses_a_malformed_request(host: Host, database: Database) -> None:

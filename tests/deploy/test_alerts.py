@@ -101,6 +101,7 @@ def one() -> list[tuple[float, dict[str, str]]]:
     return [(1, {"definition": "d"})]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("command", [("check", "rules", RULES), ("check", "config", CONFIG)], ids=lambda it: it[1])
 def test_files_are_what_prometheus_reads(command: tuple[str, str, Path]) -> None:
     """Rules, and the configuration that names them."""
@@ -109,6 +110,7 @@ def test_files_are_what_prometheus_reads(command: tuple[str, str, Path]) -> None
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.integration
 def test_scenarios_fire_the_alerts_that_they_should() -> None:
     """Each with its labels and its sentence, and not before its time."""
     tested = promtool("test", "rules", str(SCENARIOS))
@@ -123,6 +125,7 @@ def test_each_alert_has_a_scenario_in_which_it_fires_and_one_in_which_it_does_no
     assert fired == silent == {rule["alert"] for rule in rules()}
 
 
+@pytest.mark.integration
 def test_a_broken_scenario_is_noticed(tmp_path: Path) -> None:
     """The tool's verdict counts: with another threshold in the rule, the scenarios fail."""
     (tmp_path / RULES.name).write_text(RULES.read_text().replace("saga_events_lag_seconds) > 60", "up) > 60"))
@@ -205,6 +208,7 @@ def test_metrics_of_the_dashboard_are_exported(title: str, expression: str, expo
     assert names <= exported | OF_PROMETHEUS
 
 
+@pytest.mark.integration
 def test_expressions_of_the_dashboard_are_what_prometheus_reads(tmp_path: Path) -> None:
     """Its own tool parses all of them, with Grafana's variables filled in."""
     groups = [

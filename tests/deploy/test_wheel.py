@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import until_line
+from tests.support.command_line import until_line
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cli", "workers", "bridge", "workflows", "activities", "store", "contracts", "definitions")

@@ -25,7 +25,7 @@ from store.archive import (
 from store.database import Database, open_database
 from store.errors import TransactionConflictError
 from store.event_log import ensure_days
-from tests.bridge.archive.logs import days_ago, everything_of, make_day, partitions
+from tests.bridge.archive.event_log_days import days_ago, everything_of, make_day, partitions
 
 DAY, OTHER = days_ago(31), days_ago(30)
 RECORD = DayRecord(DAY, "/archive", 5, 100, {"files": []})

@@ -217,7 +217,7 @@ async def test_recent_counts_by_type(database: Database) -> None:
     assert await recent(database, timedelta(0)) == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.booleans()), max_size=6), max_size=5))
 async def test_record_agrees_with_a_plain_model(database: Database, batches: list[list[tuple[int, int, bool]]]) -> None:
     """Any interleaving of ids, contents and marks gives what a dictionary gives; a conflict is never run."""

@@ -82,6 +82,6 @@ async def test_event_that_is_held_once_more_is_held(logged_event: Database) -> N
 
 
 async def test_delay_and_mark_say_what_is_not_on_record(database: Database) -> None:
-    """A crash of PostgreSQL can take a record away: whoever marks it has to know."""
+    """A crash of PostgreSQL can take a record away: marking has to notice it."""
     assert not await delay(database, "e", "k", timedelta(seconds=1), ONE)
     assert await mark(database, [Mark("e", "dispatched"), Mark("e", "duplicate")]) == [False, True]

@@ -1,4 +1,4 @@
-"""The schema: applied once, in order, by whoever comes first."""
+"""The schema: applied once, in order, by the first process."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_shipped_migrations_are_numbered_without_gaps() -> None:
     assert [migration.number for migration in shipped()] == list(range(1, len(shipped()) + 1))
 
 
-async def test_migrate_applies_each_file_once(postgres_url: str) -> None:
+async def test_migrate_applies_each_file_once(empty_postgres_url: str) -> None:
     """The second process finds nothing to do."""
-    connection = await asyncpg.connect(postgres_url)
+    connection = await asyncpg.connect(empty_postgres_url)
     try:
         assert await migrate(connection) == [migration.name for migration in shipped()]
         assert await migrate(connection) == []
@@ -27,11 +27,11 @@ async def test_migrate_applies_each_file_once(postgres_url: str) -> None:
         await connection.close()
 
 
-async def test_migrate_lets_processes_start_together(postgres_url: str) -> None:
+async def test_migrate_lets_processes_start_together(empty_postgres_url: str) -> None:
     """Five that open an empty database at once all succeed."""
 
     async def opened() -> int:
-        async with open_database(postgres_url) as database:
+        async with open_database(empty_postgres_url) as database:
             return len(await database.fetch("select * from saga.migrations"))
 
     assert await asyncio.gather(*(opened() for _ in range(5))) == [len(shipped())] * 5
@@ -61,9 +61,9 @@ async def test_migrate_leaves_later_records_alone(database: Database, postgres_u
     assert len(await database.fetch("select * from saga.migrations")) == len(shipped()) + 1
 
 
-async def test_migrate_rolls_a_failing_file_back(postgres_url: str) -> None:
+async def test_migrate_rolls_a_failing_file_back(empty_postgres_url: str) -> None:
     """A file that fails in its middle leaves nothing and is tried again at the next start."""
-    connection = await asyncpg.connect(postgres_url)
+    connection = await asyncpg.connect(empty_postgres_url)
     broken = Migration(1, "broken", "create table saga.half (); select no_such_function()")
     try:
         with pytest.raises(asyncpg.UndefinedFunctionError):

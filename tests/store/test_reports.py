@@ -9,7 +9,7 @@ import pytest
 from store.database import Database
 from store.report_figures import Report, Selection, StepTimes, VersionReport
 from store.reports import read_report
-from tests.store.recorded import Run, Step, add_runs
+from tests.store.recorded_runs import Run, Step, add_runs
 
 NOW = datetime.now(UTC)
 WEEK = Selection(NOW - timedelta(days=7))

@@ -19,7 +19,8 @@ from store.run_watch import (
     unchanged_runs,
     waiting_approvals,
 )
-from tests.store.runs import add_approval, add_run
+from tests.store.run_rows import add_approval, add_run
+from tests.support.waiting import PATIENCE_SECONDS
 
 HOUR = timedelta(hours=1)
 LIMITS = [Limit("order", "1.0.0", HOUR)]
@@ -100,13 +101,13 @@ async def test_breach_tells_of_its_run(database: Database) -> None:
 
 
 async def test_one_looks_at_a_time(database: Database) -> None:
-    """The second is told that somebody does; the two kinds of looking do not meet."""
+    """The second is refused; the two kinds of looking do not meet."""
     async with alone_with_breaches(database) as first, alone_with_breaches(database) as second:
         assert first is not None
         assert second is None
         async with alone_with_stuck(database) as other:
             assert other is not None
-    assert await asyncio.wait_for(breaches(database), 10) == []
+    assert await asyncio.wait_for(breaches(database), PATIENCE_SECONDS) == []
 
 
 async def test_run_is_overdue_by_its_definition_or_by_what_others_took(database: Database) -> None:

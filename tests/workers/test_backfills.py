@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.client import Client
 
-from tests.bridge.waiting import eventually
+from tests.support.waiting import eventually
 from tests.workers.test_scheduled import kept
 from tests.workers.test_schedules import library_of
 from workers.backfills import backfill, made_between, times_between

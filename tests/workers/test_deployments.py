@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from activities.outbound import open_client
 from activities.registry import catalog
 from activities.resources import Resources
-from tests.bridge.waiting import eventually
+from tests.support.waiting import eventually
 from workers.worker import Release, make_worker
 from workflows.language.compiler import compile_sources
 from workflows.temporal.starting import signal_run, start_request, start_run

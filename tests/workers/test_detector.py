@@ -8,8 +8,8 @@ from datetime import timedelta
 from temporalio.client import Client
 
 from store.database import Database
-from tests.bridge.waiting import eventually
-from tests.store.runs import add_run
+from tests.store.run_rows import add_run
+from tests.support.waiting import eventually
 from tests.workflows.temporal.hosting import hosting
 from tests.workflows.temporal.plans import act, approval, chain, definition, library, plan, receive
 from workers.detector import find_stuck, limits_of

@@ -77,7 +77,7 @@ def test_counts_of_a_version_begin_at_zero(scrape: Scrape) -> None:
 
 
 def test_names_are_bounded(scrape: Scrape) -> None:
-    """Whoever deploys without end gets one series for the rest."""
+    """Endless deployments get one series for the rest."""
     step = StepEnded("s", "completed", timedelta(0), "")
     for number in range(MOST_VERSIONS + 5):
         state = new_state(plan("p", act("s"), version=f"1.0.{number}"))
@@ -103,6 +103,7 @@ def test_gauges_show_what_is_read(scrape: Scrape) -> None:
     assert scrape.values("saga.schedule.misses", "reason") == {("overlap-skipped",): 2}
 
 
+@pytest.mark.integration
 def test_without_a_meter_nothing_happens() -> None:
     """Each method may be called all the same, and OpenTelemetry is not loaded."""
     metrics = RunMetrics()

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from store.database import Database
-from tests.workers.projected import empty, recorded, rows, timeless, wanted_of
+from tests.workers.projection import empty, recorded, rows, timeless, wanted_of
 from tests.workflows.temporal.hosting import Host
 from tests.workflows.temporal.test_replay import CONTINUE_AFTER, LOADED, SCENES, ended
 from tests.workflows.temporal.watching import Run
@@ -22,8 +22,8 @@ async def test_rebuilt_rows_are_the_live_ones(
     client: Client, database: Database, name: str, scene: Callable[[Host, str], Awaitable[Run]], cached: int
 ) -> None:
     """Row for row, whatever happened, with or without runs kept in memory."""
-    async with recorded(client, database, LOADED, cached=cached, continue_after=CONTINUE_AFTER) as entered:
-        handle = await scene(entered.host, name)
+    async with recorded(client, database, LOADED, cached=cached, continue_after=CONTINUE_AFTER) as recorded_host:
+        handle = await scene(recorded_host.host, name)
         await ended(handle)
     live = timeless(await rows(database))
     assert live["runs"]

@@ -7,8 +7,8 @@ from typing import Any
 from temporalio.client import Client
 
 from store.database import Database
-from tests.bridge.waiting import eventually
-from tests.workers.projected import AT_ONCE, NEVER, empty, recorded, rows, wanted_of
+from tests.support.waiting import eventually
+from tests.workers.projection import AT_ONCE, NEVER, empty, recorded, rows, wanted_of
 from tests.workflows.temporal.hosting import hosting
 from tests.workflows.temporal.plans import LOCAL, act, approval, chain, foreach, library, plan, repeat, undo
 from tests.workflows.temporal.test_replay import ended
@@ -31,8 +31,8 @@ def picked(entries: list[dict[str, Any]], key: str, *names: str) -> dict[str, tu
 
 async def test_steps_attempts_and_the_saga_are_written(client: Client, database: Database) -> None:
     """Of a run that was undone: how it ended, each step and compensation, and when its activities were taken."""
-    async with recorded(client, database, LOADED) as scene:
-        handle = await scene.host.start("saga", {})
+    async with recorded(client, database, LOADED) as recorded_host:
+        handle = await recorded_host.host.start("saga", {})
         await ended(handle)
     found = await rows(database)
     (run,) = found["runs"]
@@ -61,8 +61,8 @@ async def test_steps_attempts_and_the_saga_are_written(client: Client, database:
 
 async def test_approval_is_written_with_its_decision(client: Client, database: Database) -> None:
     """Open while it waits, then who decided and how."""
-    async with recorded(client, database, LOADED) as scene:
-        handle = await scene.host.start("gate", {})
+    async with recorded(client, database, LOADED) as recorded_host:
+        handle = await recorded_host.host.start("gate", {})
         await waiting_approval(handle)
 
         async def is_open() -> bool:
@@ -79,8 +79,8 @@ async def test_approval_is_written_with_its_decision(client: Client, database: D
 
 async def test_run_keeps_its_id_through_continue_as_new(client: Client, database: Database) -> None:
     """One run, one row; the snapshots tell which execution took each event."""
-    async with recorded(client, database, LOADED, continue_after=30) as scene:
-        handle = await scene.host.start("loop", {})
+    async with recorded(client, database, LOADED, continue_after=30) as recorded_host:
+        handle = await recorded_host.host.start("loop", {})
         await ended(handle)
     found = await rows(database)
     (run,) = found["runs"]
@@ -95,8 +95,8 @@ async def test_run_keeps_its_id_through_continue_as_new(client: Client, database
 async def test_projection_adds_nothing_to_the_history(client: Client, database: Database) -> None:
     """The same run has the same events with the projection and without."""
     lengths = []
-    async with recorded(client, database, LOADED) as scene:
-        lengths.append(await _events(client, await scene.host.start("saga", {})))
+    async with recorded(client, database, LOADED) as recorded_host:
+        lengths.append(await _events(client, await recorded_host.host.start("saga", {})))
     async with hosting(client, LOADED) as host:
         lengths.append(await _events(client, await host.start("saga", {})))
     assert lengths[0] == lengths[1]
@@ -108,10 +108,10 @@ async def _events(client: Client, handle: Any) -> list[int]:
 
 async def test_full_queue_drops_counts_and_is_mended(client: Client, database: Database) -> None:
     """What has no room is dropped, no run waits for it, and the gap is filled by itself."""
-    async with recorded(client, database, LOADED, capacity=2, pace=AT_ONCE) as scene:
-        handle = await scene.host.start("fan", {"items": list(range(40))})
+    async with recorded(client, database, LOADED, capacity=2, pace=AT_ONCE) as recorded_host:
+        handle = await recorded_host.host.start("fan", {"items": list(range(40))})
         await handle.result()
-        assert scene.record.snapshots.dropped > 0
+        assert recorded_host.record.snapshots.dropped > 0
 
         async def is_whole() -> bool:
             return [row["written"] - row["sequence"] for row in (await rows(database))["runs"]] == [0]
@@ -130,8 +130,8 @@ async def _attempts(database: Database, number: int) -> bool:
 
 async def test_terminated_run_is_closed_by_mending(client: Client, database: Database) -> None:
     """Temporal ends it without asking it, so nobody but the mender can tell."""
-    async with recorded(client, database, LOADED, pace=AT_ONCE) as scene:
-        handle = await scene.host.start("gate", {})
+    async with recorded(client, database, LOADED, pace=AT_ONCE) as recorded_host:
+        handle = await recorded_host.host.start("gate", {})
         await waiting_approval(handle)
         await handle.terminate("enough")
 
@@ -166,8 +166,8 @@ async def test_silent_writer_is_taken_for_killed(client: Client, database: Datab
 
 async def test_writer_that_stops_leaves_no_trace(client: Client, database: Database) -> None:
     """A worker that stops in good order is not taken for killed."""
-    async with recorded(client, database, LOADED, pace=NEVER) as scene:
-        await (await scene.host.start("saga", {})).fetch_history()
+    async with recorded(client, database, LOADED, pace=NEVER) as recorded_host:
+        await (await recorded_host.host.start("saga", {})).fetch_history()
 
         async def is_there() -> bool:
             return len(await database.fetch("select * from saga.writers")) == 1

@@ -18,7 +18,7 @@ from temporalio.client import Client, Schedule, ScheduleActionStartWorkflow, Sch
 
 from cli.stack import temporal
 from cli.stack.folder import StateFolder
-from tests.bridge.waiting import eventually
+from tests.support.waiting import eventually
 from tests.workers.test_schedules import library_of
 from workers.scheduled import Scheduled, owned_schedules, running_now, schedule_named
 from workers.schedules import reconcile
@@ -112,6 +112,7 @@ async def test_counts_stay_when_the_definition_changes(client: Client, name: str
     assert after.skipped >= before.skipped
 
 
+@pytest.mark.fault
 async def test_missed_starts_are_counted_after_an_outage(name: str) -> None:
     """What lies further back than `catch_up` when the server comes back is not started, and counted."""
     async with server_of_our_own() as (client, pid):

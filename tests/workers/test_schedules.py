@@ -18,6 +18,7 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
+from tests.support.waiting import PATIENCE_SECONDS
 from workers.schedules import ForeignScheduleError, ScheduleChange, ScheduleInputError, reconcile, wanted_schedules
 from workflows.language.expressions.template import compile_template
 from workflows.language.library import Library
@@ -52,7 +53,7 @@ def only(changes: Sequence[ScheduleChange]) -> ScheduleChange:
 
 async def removed(client: Client, name: str, library: Library, *, dry_run: bool = False) -> set[str]:
     """Reconcile until the server's list, which lags behind, has shown what is to be removed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             changes = await reconcile(client, library, name, dry_run=dry_run)
             if gone := {change.id for change in changes if change.change == "removed"}:
@@ -180,7 +181,7 @@ async def test_schedule_starts_the_definition_with_its_input(client: Client, nam
     trigger = ScheduleTrigger("0 3 1 1 *", input=compile_template({"mode": "nightly", "price": "$${1}"}))
     await reconcile(client, library_of(name, trigger), name)
     await client.get_schedule_handle(f"saga/{name}/1").trigger()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not (runs := (await described(client, f"saga/{name}/1")).info.recent_actions):
             pass
     handle = client.get_workflow_handle(runs[0].action.workflow_id)  # type: ignore[attr-defined]  # a started workflow

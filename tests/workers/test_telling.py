@@ -13,8 +13,8 @@ from contracts.envelope import Event
 from contracts.json import Json
 from store.database import Database, open_database
 from store.outbox import SHARDS, claimed
-from tests.bridge.waiting import eventually
-from tests.workers.ways import postgres_proxy
+from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.workers.postgres_proxy import postgres_proxy
 from workers.telling import EventQueue, OutboxWriter
 
 
@@ -49,7 +49,7 @@ async def writing(writer: OutboxWriter) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, PATIENCE_SECONDS)
 
 
 async def in_outbox(database: Database) -> list[str]:
@@ -66,14 +66,14 @@ def nothing() -> None:
 
 
 async def test_events_of_many_threads_go_to_the_outbox(database: Database) -> None:
-    """Those of one run in their order, and whoever relays is told."""
+    """Those of one run in their order, and the relay is notified."""
     counted, told = Counted(), asyncio.Event()
     queue = EventQueue(counted)
     async with writing(OutboxWriter(database, queue, counted, told.set)):
         threads = [threading.Thread(target=lambda: queue.put(event(7)))]
         for thread in threads:
             thread.start()
-        await asyncio.wait_for(told.wait(), 10)
+        await asyncio.wait_for(told.wait(), PATIENCE_SECONDS)
         for number in range(100, 1100):
             queue.put(event(number))
     assert await in_outbox(database) == ["e7", *(f"e{number}" for number in range(100, 1100))]
@@ -96,17 +96,17 @@ async def test_database_that_is_away_delays_and_loses_nothing(postgres_url: str)
     """What is in hand is tried again until it is back."""
     counted = Counted()
     async with (
-        postgres_proxy(postgres_url) as (way, url),
+        postgres_proxy(postgres_url) as (proxy, url),
         open_database(postgres_url) as direct,
         open_database(url) as database,
     ):
         queue = EventQueue(counted)
         async with writing(OutboxWriter(database, queue, counted, nothing)):
-            way.cut()
+            proxy.cut()
             queue.put(event(1))
-            await asyncio.wait_for(way.tried(), 30)
+            await asyncio.wait_for(proxy.tried(), PATIENCE_SECONDS)
             queue.put(event(2))
-            way.mend()
+            proxy.mend()
 
             async def written() -> bool:
                 return counted.written == 2

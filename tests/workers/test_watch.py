@@ -14,11 +14,11 @@ from temporalio.client import Client, ScheduleHandle
 
 from contracts.errors import TemporaryError
 from store.database import Database, open_database
-from tests.bridge.waiting import eventually
-from tests.store.runs import add_approval, add_run
+from tests.store.run_rows import add_approval, add_run
+from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.workers.postgres_proxy import postgres_proxy
 from tests.workers.scraping import Scrape
 from tests.workers.test_schedules import library_of
-from tests.workers.ways import postgres_proxy
 from tests.workflows.temporal.plans import act, plan
 from workers.schedules import reconcile
 from workers.watch import RunFigures, ScheduleMisses, SlaWatch, StuckWatch, repeating
@@ -93,13 +93,13 @@ async def test_figures_are_shown_while_the_database_answers(database: Database, 
 
 async def test_figures_of_a_database_that_went_away_are_not_shown(postgres_url: str, scrape: Scrape) -> None:
     """Rather than old ones."""
-    async with postgres_proxy(postgres_url) as (way, url), open_database(url) as database:
+    async with postgres_proxy(postgres_url) as (proxy, url), open_database(url) as database:
         await add_run(database, "a")
         figures = RunFigures(database)
         figures.show_on(scrape.metrics)
         await figures.sample()
         assert scrape.values("saga.runs.open") == {(): 1}
-        way.cut()
+        proxy.cut()
         with pytest.raises(TemporaryError):
             await figures.run(asyncio.Event())
     assert scrape.values("saga.runs.open") == {}
@@ -160,5 +160,5 @@ async def test_looking_ends_when_it_is_told_to() -> None:
         if looks == 3:
             stop.set()
 
-    await asyncio.wait_for(repeating(look, timedelta(milliseconds=1), stop), 10)
+    await asyncio.wait_for(repeating(look, timedelta(milliseconds=1), stop), PATIENCE_SECONDS)
     assert looks == 3

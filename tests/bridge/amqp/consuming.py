@@ -8,6 +8,8 @@ from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from tests.support.waiting import PATIENCE_SECONDS
+
 Taken = list[tuple[str, AbstractIncomingMessage]]
 
 
@@ -16,7 +18,7 @@ async def taken_from(channel: AbstractChannel, queues: Iterable[str], count: int
     found: asyncio.Queue[tuple[str, AbstractIncomingMessage]] = asyncio.Queue()
     consuming = [await channel.get_queue(name, ensure=False) for name in queues]
     tags = [await queue.consume(partial(_put, found, queue.name), no_ack=True) for queue in consuming]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         taken = [await found.get() for _ in range(count)]
     for queue, tag in zip(consuming, tags, strict=True):
         await queue.cancel(tag)

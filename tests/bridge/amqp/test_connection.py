@@ -11,8 +11,8 @@ from bridge.amqp.sharing import sharing
 from bridge.errors import BrokerRefusedError
 from cli.stack.ports import LOOPBACK, choose_port
 from contracts.errors import ServiceUnreachableError
-from tests.bridge.proxy import amqp_proxy
-from tests.bridge.waiting import eventually
+from tests.support.proxy import amqp_proxy
+from tests.support.waiting import eventually
 
 
 def _nobody() -> str:

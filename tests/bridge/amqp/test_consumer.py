@@ -27,8 +27,8 @@ from contracts.errors import ServiceUnreachableError
 from store import bridges
 from store.database import Database
 from tests.bridge.amqp.consuming import taken_from
-from tests.bridge.bus import DEAD_LETTERS, TOPOLOGY, Bus
 from tests.bridge.library import event
+from tests.support.bus import DEAD_LETTERS, TOPOLOGY, Bus
 
 SETTINGS = BridgeSettings(TOPOLOGY, patience=timedelta(milliseconds=200), sign_of_life=timedelta(milliseconds=50))
 
@@ -114,7 +114,7 @@ async def _while(running: asyncio.Task[None], waiting: Awaitable[object]) -> Non
 
 
 async def test_session_that_ends_while_it_yields_leaves_no_consumer(session: Session, bus: Bus) -> None:
-    """One line cannot be opened again: the session ends, and whoever is next in line has all there is."""
+    """One line cannot be opened again: the session ends, and the next consumer has all there is."""
     running = await _hand_over(session, bus)
     session.consuming.fails = True
     await session.others_come()

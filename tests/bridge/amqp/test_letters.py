@@ -15,8 +15,8 @@ from pamqp.common import FieldTable
 from bridge.amqp.letters import event_of, letter_of, priority_of, retried
 from bridge.errors import MalformedEventError
 from bridge.topology.names import EXCHANGE_DEAD_LETTERS
-from tests.bridge.bus import Bus
 from tests.bridge.library import event
+from tests.support.bus import Bus
 
 LETTERS = "letters"
 BODY = json.dumps(event(data={"a": 1}).to_json()).encode()

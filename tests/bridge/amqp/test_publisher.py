@@ -27,9 +27,9 @@ from contracts.envelope import Event
 from contracts.errors import PermanentError, ServiceUnreachableError
 from contracts.names import EXCHANGE_EVENTS
 from contracts.ports import UnfitEventError
-from tests.bridge.bus import Bus
 from tests.bridge.library import event
-from tests.bridge.proxy import amqp_proxy
+from tests.support.bus import Bus
+from tests.support.proxy import amqp_proxy
 
 
 async def _listen(bus: Bus, pattern: str = "#") -> None:

@@ -14,9 +14,9 @@ from pamqp.exceptions import UnmarshalingException
 from pamqp.frame import unmarshal
 
 from bridge.amqp.tolerance import UNREADABLE, tolerate_unreadable_properties
-from tests.bridge.bus import Bus
+from tests.bridge.environment import BridgeEnvironment
 from tests.bridge.library import event
-from tests.bridge.world import World
+from tests.support.bus import Bus
 
 HEADER, CLASS_BASIC, END = 2, 60, b"\xce"
 
@@ -52,16 +52,16 @@ def test_tolerance_does_not_hide_a_broken_frame() -> None:
 
 
 async def test_bridge_goes_on_after_an_event_with_an_unreadable_timestamp(
-    world: World, bus: Bus, monkeypatch: pytest.MonkeyPatch
+    env: BridgeEnvironment, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event is served by its body; a malformed one is put aside, and the reason is kept."""
-    key, far = world.key(), struct.pack(">Q", 2**64 - 1)
+    key, far = env.key(), struct.pack(">Q", 2**64 - 1)
     body = json.dumps(event("quick.go", {"id": key}, key).to_json()).encode()
-    async with world.bridge():
+    async with env.bridge():
         monkeypatch.setitem(pamqp.encode.METHODS, "timestamp", lambda _: far)
         await bus.publish_bytes(b"?", "a", timestamp=0)
         await bus.publish_bytes(body, "quick.go", timestamp=0)
         monkeypatch.undo()
-        await world.outcomes.until(2)
-        assert await world.finished(f"quick/{key}") == 1
-        assert UNREADABLE in (await world.letter()).headers
+        await env.outcomes.until(2)
+        assert await env.finished(f"quick/{key}") == 1
+        assert UNREADABLE in (await env.letter()).headers

@@ -33,8 +33,9 @@ from bridge.topology.names import (
 from contracts.names import EXCHANGE_EVENTS
 from contracts.topics import topic_matches
 from tests.bridge.amqp.consuming import taken_from
-from tests.bridge.bus import Bus, open_bus
-from tests.services.rabbitmq import Broker, own_folder, own_node
+from tests.support.bus import Bus, open_bus
+from tests.support.services.rabbitmq import Broker, own_folder, own_node
+from tests.support.waiting import PATIENCE_SECONDS
 
 PATTERNS = ("#", "*", "a", "a.*", "a.#", "#.b", "*.b", "a.*.c", "a.#.c", "#.b.#", "*.#", "a.b", "#.*.#.b")
 SETTINGS = BridgeSettings(topology=Topology(partitions=4))
@@ -111,6 +112,7 @@ async def test_event_that_no_partition_takes_comes_to_the_inbox(amqp_url: str, b
     assert len(await taken_from(bus.channel, [INBOX], 1)) == 1
 
 
+@pytest.mark.fault
 async def test_keys_keep_their_queues_over_a_crash_of_the_broker() -> None:
     """Killed and started again: confirmed messages are there, and each key has the queue that it had before."""
     with own_folder() as folder:
@@ -278,7 +280,7 @@ async def test_difference_is_told_with_both_values(theirs: Queue | Exchange, tol
     async with connected(amqp_url, "tests") as connection:
         await declare(connection, there)
         with pytest.raises(TopologyMismatchError) as caught:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 await declare_queues(connection, SETTINGS)
     assert told in str(caught.value)
 
@@ -312,7 +314,7 @@ async def test_fewer_partitions_than_the_broker_has_are_refused(amqp_url: str) -
 
 
 async def test_binding_to_what_is_not_there_is_no_success(amqp_url: str) -> None:
-    """Whoever declares only a binding is told that its queue is missing."""
+    """Declaring only a binding is refused with the missing queue."""
     async with connected(amqp_url, "tests") as connection:
         await declare(connection, Declarations((Exchange("e", "fanout"),)))
         with pytest.raises(Exception, match="no queue 'q'"):
@@ -330,6 +332,7 @@ async def test_user_without_permission_is_told(rabbitmq_node: Broker, amqp_url: 
             await declare_bus(connection)
 
 
+@pytest.mark.integration
 async def test_broker_without_the_plugin_is_refused() -> None:
     """The message says which command helps."""
     with own_folder() as folder:

@@ -16,8 +16,8 @@ from bridge.archive.storage import S3Access, Storage, open_storage
 from store.archive import DayPresentError, archived_day
 from store.database import Database, open_database
 from store.event_reader import Cursor, horizon, read_after
-from tests.bridge.archive.logs import days_ago, everything_of, make_day, partitions
-from tests.services.postgres import fresh_database
+from tests.bridge.archive.event_log_days import days_ago, everything_of, make_day, partitions
+from tests.support.services.postgres import fresh_database
 
 DAY = days_ago(31)
 SMALL = Bounds(page=20, file_bytes=10_000)
@@ -53,7 +53,7 @@ async def test_restored_day_can_leave_again_and_come_back(database: Database, fo
 
 
 async def test_restored_day_is_old_for_those_who_follow_the_log(database: Database, folder: Storage) -> None:
-    """Somebody who reads from now on does not get it; somebody who reads from the beginning does."""
+    """A reader that starts now does not get it; a reader that starts at the beginning does."""
     await make_day(database, DAY, 50)
     await retain(database, folder)
     now = await horizon(database)

@@ -10,8 +10,8 @@ import pytest
 from bridge.archive.errors import ArchiveRefusedError
 from bridge.archive.storage import S3Access, Storage, open_storage
 from contracts.errors import ServiceUnreachableError
-from tests.cli.processes import CLOSED
-from tests.services.s3 import S3Server
+from tests.support.command_line import CLOSED
+from tests.support.services.s3 import S3Server
 
 LARGE = 12 * 1024 * 1024
 """More than S3 takes in one part."""

@@ -6,19 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from store.database import Database, open_database
-from tests.bridge.http.stage import Endpoint, endpoint
+from store.database import Database
+from tests.bridge.http.endpoint import Endpoint, open_endpoint
 
 
 @pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    """A fresh database with the whole schema."""
-    async with open_database(postgres_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def shop(database: Database) -> AsyncIterator[Endpoint]:
-    """The endpoint before this database, at a time that stands still."""
-    async with endpoint(database) as running:
+async def webhook_endpoint(database: Database) -> AsyncIterator[Endpoint]:
+    """The endpoint with this database, at a fixed time."""
+    async with open_endpoint(database) as running:
         yield running

@@ -13,7 +13,7 @@ from bridge.http.signatures.scheme import Identity
 from bridge.http.sources import read_sources
 from contracts.envelope import Event
 from contracts.json import Json
-from tests.bridge.http.keys import NOW
+from tests.bridge.http.webhook_secrets import NOW
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from cli.stack.ports import LOOPBACK
-from tests.bridge.http.stage import BODIES, signed
+from tests.bridge.http.endpoint import BODIES, signed
 
 ROOT = Path(__file__).resolve().parents[3]
 GIBIBYTE = 1024**3
@@ -39,7 +39,7 @@ class Server:
 async def process() -> AsyncIterator[Server]:
     """Run the endpoint in a process of its own, warmed up."""
     running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bridge.http.process"),
+        *(sys.executable, "-m", "tests.bridge.http.endpoint_main"),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
         stdin=asyncio.subprocess.PIPE,
@@ -82,6 +82,7 @@ async def flood(port: int, head: str, *, chunked: bool) -> tuple[bytes, int]:
     return await said, sent
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("head", "chunked"),
     [
@@ -101,6 +102,7 @@ async def test_memory_stays_flat_while_a_gibibyte_comes(head: str, chunked: bool
         assert server.peak_mebibytes() - before < 20
 
 
+@pytest.mark.integration
 async def test_memory_stays_flat_under_a_bomb() -> None:
     """A small body that unpacks to a hundred MiB is refused as it is, even rightly signed."""
     bomb = gzip.compress(bytes(100 * 1024**2))

@@ -15,7 +15,8 @@ from bridge.http.errors import NoListenerError
 from bridge.http.server import ServerLimits, listen, serving
 from cli.stack.ports import LOOPBACK
 from store.database import Database
-from tests.bridge.http.stage import BODIES, Endpoint, endpoint, signed
+from tests.bridge.http.endpoint import BODIES, Endpoint, open_endpoint, signed
+from tests.support.waiting import PATIENCE_SECONDS
 
 HASTY = ServerLimits(head_timeout=timedelta(milliseconds=200))
 BEGUN = b"POST /webhooks/shop HTTP/1.1\r\nhost: x\r\n"
@@ -36,51 +37,51 @@ async def trickle(port: int, beginning: bytes) -> bytes:
 @pytest.mark.parametrize("beginning", [b"", b"POST", BEGUN, BEGUN + b"x-long: "])
 async def test_serving_cuts_a_head_that_never_ends(database: Database, beginning: bytes) -> None:
     """A connection that sends its request byte by byte is closed."""
-    async with endpoint(database, server=HASTY) as shop, asyncio.timeout(20):
-        assert await trickle(shop.port, beginning) == b""
+    async with open_endpoint(database, server=HASTY) as webhook_endpoint, asyncio.timeout(PATIENCE_SECONDS):
+        assert await trickle(webhook_endpoint.port, beginning) == b""
 
 
 async def test_serving_cuts_a_second_head_that_never_ends(database: Database) -> None:
     """A connection that did send one request gets no more patience for the next."""
     patient = ServerLimits(head_timeout=timedelta(seconds=2))  # enough for the first, also on a busy machine
-    async with endpoint(database, server=patient) as shop, asyncio.timeout(20):
-        said = await trickle(shop.port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nPOST")
+    async with open_endpoint(database, server=patient) as webhook_endpoint, asyncio.timeout(PATIENCE_SECONDS):
+        said = await trickle(webhook_endpoint.port, b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\nPOST")
         assert said.startswith(b"HTTP/1.1 200") and said.count(b"HTTP/1.1") == 1
 
 
 async def test_serving_cuts_a_body_that_never_ends(database: Database) -> None:
     """408, and the connection is closed."""
     limits = AppLimits(patience=timedelta(milliseconds=200))
-    async with endpoint(database, limits=limits) as shop, asyncio.timeout(20):
-        said = await trickle(shop.port, BEGUN + b"content-length: 1000\r\n\r\n")
+    async with open_endpoint(database, limits=limits) as webhook_endpoint, asyncio.timeout(PATIENCE_SECONDS):
+        said = await trickle(webhook_endpoint.port, BEGUN + b"content-length: 1000\r\n\r\n")
         assert said.startswith(b"HTTP/1.1 408") and b"webhook-timeout" in said
 
 
 async def test_serving_answers_while_others_are_slow(database: Database) -> None:
     """Two hundred connections that bring nothing keep nobody out."""
-    async with endpoint(database) as shop:
-        slow = [await asyncio.open_connection(LOOPBACK, shop.port) for _ in range(200)]
+    async with open_endpoint(database) as webhook_endpoint:
+        slow = [await asyncio.open_connection(LOOPBACK, webhook_endpoint.port) for _ in range(200)]
         for _, writer in slow:
             writer.write(BEGUN)
-        assert (await shop.post("shop", BODIES["shop"])).status_code == 202
+        assert (await webhook_endpoint.post("shop", BODIES["shop"])).status_code == 202
         for _, writer in slow:
             writer.close()
 
 
-async def test_serving_survives_a_sender_that_goes_away(shop: Endpoint) -> None:
+async def test_serving_survives_a_sender_that_goes_away(webhook_endpoint: Endpoint) -> None:
     """Half a body and a closed connection leave nothing behind."""
-    _, writer = await asyncio.open_connection(LOOPBACK, shop.port)
+    _, writer = await asyncio.open_connection(LOOPBACK, webhook_endpoint.port)
     writer.write(BEGUN + b"content-length: 1000\r\n\r\nhalf")
     await writer.drain()
     writer.transport.abort()
-    assert (await shop.post("shop", BODIES["shop"])).status_code == 202
+    assert (await webhook_endpoint.post("shop", BODIES["shop"])).status_code == 202
 
 
 async def test_serving_limits_connections(database: Database) -> None:
-    """Above the limit, requests are told to come again."""
-    async with endpoint(database, server=ServerLimits(connections=3)) as shop:
-        idle = [await asyncio.open_connection(LOOPBACK, shop.port) for _ in range(3)]
-        assert (await shop.post("shop", BODIES["shop"])).status_code == 503
+    """Above the limit, requests are answered with retry-after."""
+    async with open_endpoint(database, server=ServerLimits(connections=3)) as webhook_endpoint:
+        idle = [await asyncio.open_connection(LOOPBACK, webhook_endpoint.port) for _ in range(3)]
+        assert (await webhook_endpoint.post("shop", BODIES["shop"])).status_code == 503
         for _, writer in idle:
             writer.close()
 
@@ -89,8 +90,8 @@ async def test_serving_finishes_what_it_began(database: Database) -> None:
     """A delivery that is under way when the server stops gets its answer."""
     body = BODIES["shop"]
     head = "".join(f"{name}: {value}\r\n" for name, value in signed("shop", body).items())
-    async with endpoint(database) as shop:
-        reader, writer = await asyncio.open_connection(LOOPBACK, shop.port)
+    async with open_endpoint(database) as webhook_endpoint:
+        reader, writer = await asyncio.open_connection(LOOPBACK, webhook_endpoint.port)
         writer.write(BEGUN + f"{head}content-length: {len(body)}\r\nexpect: 100-continue\r\n\r\n".encode())
         assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
         writer.write(body)
@@ -102,10 +103,10 @@ async def test_serving_finishes_what_it_began(database: Database) -> None:
 async def test_serving_leaves_no_trace(database: Database) -> None:
     """The port is free again, signals are as they were, and nothing of uvicorn is in the log below an error."""
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    async with endpoint(database) as shop:
-        await shop.client.get("/healthz")
+    async with open_endpoint(database) as webhook_endpoint:
+        await webhook_endpoint.client.get("/healthz")
         during = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-        port = shop.port
+        port = webhook_endpoint.port
     assert during == before
     with socket.create_server((LOOPBACK, port)):
         pass
@@ -121,8 +122,13 @@ async def test_listen_names_the_protocol() -> None:
 
 async def test_serving_says_why_it_cannot_listen(database: Database) -> None:
     """A port that is taken or an address that is none is a plain error, and the process lives."""
-    async with endpoint(database) as shop:
-        for host, port in ((LOOPBACK, shop.port), ("203.0.113.7", 0), ("no such host", 0), (LOOPBACK, 70_000)):
+    async with open_endpoint(database) as webhook_endpoint:
+        for host, port in (
+            (LOOPBACK, webhook_endpoint.port),
+            ("203.0.113.7", 0),
+            ("no such host", 0),
+            (LOOPBACK, 70_000),
+        ):
             with pytest.raises(NoListenerError, match=host):
                 async with serving(_nothing, host, port):
                     pass

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.http.sources import read_sources
-from tests.bridge.http.stage import example_sources
+from tests.bridge.http.endpoint import example_sources
 
 GOOD = "scheme: saga\n    secrets: [env:A]\n    type: a.b"
 
@@ -26,10 +26,14 @@ def source(lines: str) -> str:
 
 def test_read_sources_has_the_defaults_that_the_documents_state() -> None:
     """Five minutes, 256 KiB, no key, the whole body as data, and ids that are not signed are not trusted."""
-    shop = read_sources("w", source(GOOD)).by_name["shop"]
-    assert (shop.path, shop.secrets, shop.type.value) == ("/webhooks/shop", ("env:A",), "a.b")
-    assert (shop.tolerance, shop.max_body_bytes) == (timedelta(minutes=5), 256 * 1024)
-    assert (shop.key, shop.data, shop.once_by_body) == (None, None, True)
+    webhook_endpoint = read_sources("w", source(GOOD)).by_name["shop"]
+    assert (webhook_endpoint.path, webhook_endpoint.secrets, webhook_endpoint.type.value) == (
+        "/webhooks/shop",
+        ("env:A",),
+        "a.b",
+    )
+    assert (webhook_endpoint.tolerance, webhook_endpoint.max_body_bytes) == (timedelta(minutes=5), 256 * 1024)
+    assert (webhook_endpoint.key, webhook_endpoint.data, webhook_endpoint.once_by_body) == (None, None, True)
 
 
 def test_read_sources_reads_what_is_given() -> None:
@@ -98,7 +102,7 @@ def test_read_sources_refuses_another_shape(text: str, code: str) -> None:
 
 
 def test_read_sources_never_repeats_a_secret() -> None:
-    """Who writes the secret itself into the file is told so without showing it on the terminal."""
+    """A secret itself in the file is reported without showing it on the terminal."""
     found = complaints(source("scheme: saga\n    secrets: [hunter2-hunter2-hunter2]\n    type: a"))
     assert [(each[0], each[1]) for each in found] == [(4, "bad-value")]
     assert "hunter2" not in found[0][2]

@@ -14,7 +14,7 @@ from bridge.schemas.registry import SchemaRegistry, load_schemas
 from contracts.envelope import Event
 from contracts.json import Json
 from tests.bridge.strategies import json_values
-from tests.cli.processes import ROOT
+from tests.support.processes import ROOT
 
 ORDER = """
 type: object

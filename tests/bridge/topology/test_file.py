@@ -51,7 +51,7 @@ def test_shipped_file_says_the_defaults() -> None:
 
 
 def test_shipped_comments_are_valid_as_well() -> None:
-    """Whoever removes a comment's sign gets what the comment promises."""
+    """Uncommenting a line gives what the comment promises."""
     text = SHIPPED.read_text()
     examples = [block for block in text.split("\n\n") if "\n#\n# " in f"\n{block}\n"]
     shown = "\n".join(

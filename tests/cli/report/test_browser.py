@@ -77,6 +77,7 @@ def measured(page: str, width: int, folder: Path) -> Mapping[str, object]:
     return said
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("width", [1280, 390])
 def test_page_is_readable_at_this_width(tmp_path: Path, width: int) -> None:
     """Nothing makes the page itself scroll sideways, no words are cut off, none are too small to read."""
@@ -91,6 +92,7 @@ def test_page_is_readable_at_this_width(tmp_path: Path, width: int) -> None:
     assert said["texts"] > 100
 
 
+@pytest.mark.integration
 def test_page_that_is_too_wide_is_noticed(tmp_path: Path) -> None:
     """The measure itself sees a word that is too wide, and one that is too small."""
     said = measured("<p style='width: 2000px; text-align: right; font-size: 5px'>far away", 390, tmp_path)

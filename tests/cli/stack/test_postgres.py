@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.stack import postgres
 from cli.stack.events import Happening
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
+
+pytestmark = pytest.mark.integration
 
 
 async def test_local_server_is_reused_only_when_it_lets_us_in(state_dir: Path) -> None:

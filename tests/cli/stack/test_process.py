@@ -16,6 +16,9 @@ import pytest
 from cli.stack.errors import ServiceFailedError
 from cli.stack.folder import StateFolder
 from cli.stack.process import Program, environment, running, start_time, stop_leftovers
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.integration
 
 SLEEPER = "import time; print('here', flush=True); time.sleep(600)"
 
@@ -144,7 +147,7 @@ async def ends(child: int) -> None:
     """Wait until a process that is not ours ended."""
     handle, ended = os.pidfd_open(child), asyncio.Event()
     asyncio.get_running_loop().add_reader(handle, ended.set)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await ended.wait()
     asyncio.get_running_loop().remove_reader(handle)
     os.close(handle)

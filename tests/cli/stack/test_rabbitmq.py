@@ -12,7 +12,9 @@ from cli.stack.errors import MissingServiceError
 from cli.stack.events import Happening
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
-from tests.services.rabbitmq import Broker, own_folder, own_node
+from tests.support.services.rabbitmq import Broker, own_folder, own_node
+
+pytestmark = pytest.mark.integration
 
 
 async def test_running_broker_is_reused(rabbitmq_node: Broker) -> None:

@@ -20,7 +20,10 @@ from cli.stack.ports import LOOPBACK, choose_port
 from cli.stack.process import start_time
 from cli.stack.stack import StackSettings, running
 from contracts.errors import ServiceUnreachableError
-from tests.services.rabbitmq import Broker
+from tests.support.services.rabbitmq import Broker
+from tests.support.waiting import PATIENCE_SECONDS
+
+pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[3]
 
@@ -69,7 +72,7 @@ async def assert_traces(addresses: Addresses) -> None:
     assert await postgres.query(addresses.database_url, "SELECT word FROM trace", "saga") == "kept"
     async with await aio_pika.connect(addresses.amqp_url) as connection:
         queue = await (await connection.channel()).get_queue("trace")
-        message = await queue.get(timeout=30)
+        message = await queue.get(timeout=PATIENCE_SECONDS)
         assert message is not None
         assert message.body == b"kept"
         await message.ack()

@@ -8,12 +8,15 @@ import signal
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 
 from cli.stack import temporal
 from cli.stack.events import Service
 from cli.stack.folder import StateFolder
+
+pytestmark = pytest.mark.integration
 
 
 async def test_finished_runs_are_kept_for_a_month(client: Client) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from workflows.language.canonical import canonical_text
 from workflows.language.lower.definition import lower
 from workflows.language.parse.definition import parse
@@ -26,6 +28,8 @@ def canonical() -> str:
     return "\n".join(f"{plan.digest} {canonical_text(plan)}" for plan in plans)
 
 
+@pytest.mark.integration
+@pytest.mark.unmeasured
 def test_plans_are_byte_equal_in_fresh_processes() -> None:
     """Twenty processes with hash seeds of their own agree with this one."""
     found = set()

@@ -33,6 +33,7 @@ def chosen(found: Library, key: str, given: Json = None, name: str = "order") ->
     return definition.version
 
 
+@pytest.mark.integration
 def test_place_is_the_same_in_every_process() -> None:
     """The hash knows no seed; a change of it would move runs between versions."""
     code = "from workflows.language.rollout import place_of; print(place_of('order', 'k1'), place_of('order', 'ä'))"

@@ -11,6 +11,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
+from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.temporal.hosting import BROKEN, hosting
 from tests.workflows.temporal.plans import LOCAL, REMOTE, act, approval, chain, library, plan, undo
@@ -164,10 +165,10 @@ async def test_step_that_no_worker_takes_is_cancelled_for_certain(client: Client
         assert host.ledger.lines == []
 
 
-async def test_days_of_waiting_can_be_skipped(patient_client: Client) -> None:
+async def test_days_of_waiting_can_be_skipped(time_skipping: WorkflowEnvironment) -> None:
     """On the time-skipping server an approval that nobody gives times out after its days, in no time."""
     steps = chain(act("a", undo=undo()), approval("b", timeout=30 * 86400.0), act("c"))
-    async with hosting(patient_client, library(plan("patient", *steps))) as host:
+    async with hosting(time_skipping.client, library(plan("patient", *steps))) as host:
         handle = await host.start("patient", {})
         assert (await failure_of(handle)).type == "rejected"
         assert host.ledger.lines == ["note a", "undo a/compensate"]

@@ -15,7 +15,7 @@ from bridge.http.headers import Headers
 from bridge.http.signatures.mac import MOST_SIGNATURES
 from bridge.http.signatures.schemes import SCHEMES
 from contracts.json import Json
-from tests.bridge.http.keys import NOW, SECRETS
+from tests.bridge.http.webhook_secrets import NOW, SECRETS
 
 TOLERANCE = timedelta(minutes=5)
 BODY = b'{"id": "evt_1", "total": 30}'

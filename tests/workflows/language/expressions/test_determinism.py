@@ -5,6 +5,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.workflows.language.expressions.bindings import DictBindings
 from workflows.language.expressions.cel import compile_expression
 
@@ -37,6 +39,8 @@ print(compile_template("${ input.m } ${ input.xs }").evaluate(DictBindings({"inp
 """
 
 
+@pytest.mark.integration
+@pytest.mark.unmeasured
 def test_answers_are_byte_equal_in_fresh_processes() -> None:
     """Twenty processes with different hash seeds print the same bytes: values, errors, references and findings."""
     outputs = set()

@@ -1,0 +1,31 @@
+"""Bridges in processes of their own, for tests that kill them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cli.stack.events import Service
+from tests.bridge.environment import BridgeEnvironment
+
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def bridge_process(
+    env: BridgeEnvironment, temporal: Service, *crash: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a bridge in its own process; it is killed at the end of the block, if it is not dead by then."""
+    services = ("--amqp", env.amqp_url, "--database", env.database_url, "--temporal", temporal.url)
+    where = (*services, "--task-queue", env.task_queue)
+    command = (sys.executable, "-m", "tests.bridge.bridge_main", *where, *crash)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -1,0 +1,96 @@
+"""The same event again: what counts as the same, what is put aside, and what a replay that is repeated does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bridge.topology.model import GroupRule
+from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
+from contracts.envelope import Event
+from contracts.json import Json
+from tests.bridge.environment import BridgeEnvironment
+from tests.bridge.fault_injection import FaultInjector
+from tests.bridge.library import event, template
+from tests.support.bus import TOPOLOGY, Bus
+
+RULED = replace(TOPOLOGY, ordering=(GroupRule("quick.*", template("${ event.data.region }")),))
+DIRECT = {GROUP_HEADER: "mine", CLASS_HEADER: "low"}
+
+
+def _quick(key: str, identity: str, **more: Json) -> Event:
+    return event("quick.go", {"id": key, "region": "north", **more}, identity)
+
+
+async def test_each_content_of_one_id_is_put_aside(env: BridgeEnvironment, bus: Bus) -> None:
+    """Three messages with one id: the first is handled, and of the others each has a dead letter; none is lost."""
+    key = env.key()
+    async with env.bridge():
+        for number, body in enumerate("ABCB"):
+            await bus.publish(_quick(key, key, body=body))
+            await env.outcomes.until(number + 1)
+        letters = await env.letters(2)
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", *["conflict"] * 3]
+    assert sorted(b'"body": "B"' in letter.body for letter in letters) == [False, True]
+    assert sorted(b'"body": "C"' in letter.body for letter in letters) == [False, True]
+
+
+async def test_ordering_rule_that_came_between_makes_no_conflict(env: BridgeEnvironment, bus: Bus) -> None:
+    """The key says how an event travels, not what it is: the second is a duplicate, also with a key of its own."""
+    key = env.key()
+    async with env.bridge():
+        await bus.publish(_quick(key, key))
+        await env.outcomes.until(1)
+    async with env.bridge(topology=RULED):
+        await bus.publish(_quick(key, key))
+        await env.outcomes.until(2)
+        await bus.publish(_quick(key, key), headers=DIRECT)
+        await env.outcomes.until(3)
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", "duplicate", "duplicate"]
+    assert await env.letters(0) == []
+
+
+async def test_key_that_sorting_gave_is_not_shown_to_triggers(env: BridgeEnvironment, bus: Bus) -> None:
+    """The event that a signal carries has the metadata that its producer gave it."""
+    key = env.key()
+    async with env.bridge(topology=replace(RULED, ordering=(GroupRule("#", template("${ event.data.id }")),))):
+        await bus.publish(event("patient.begin", {"id": key}, f"{key}-begin"))
+        await bus.publish(event("patient.note", {"id": key, "say": "end"}, f"{key}-end"))
+        assert await env.notes(key) == ["end"]
+    rows = await env.database.fetch("select envelope -> 'metadata' as metadata, group_key from saga.events")
+    assert {row["group_key"] for row in rows} == {key}
+    assert not any("group_id" in str(row["metadata"]) for row in rows)
+
+
+@pytest.mark.parametrize(("again", "runs"), [(True, 4), (False, 2)])
+async def test_replay_that_is_published_twice_does_nothing_more(
+    env: BridgeEnvironment, bus: Bus, *, again: bool, runs: int
+) -> None:
+    """A replay that died is published again from its last page: two runs of one key are two more, or none."""
+    key = env.key()
+    mark: dict[str, Json] = {"replay": {"id": "r-1", "again": again}}
+    async with env.bridge():
+        for number, metadata in enumerate(({}, {}, mark, mark, mark, mark)):
+            identity = f"{key}-{number % 2}"
+            await bus.publish(event("quick.go", {"id": key}, identity, dict(metadata)))
+            await env.outcomes.until(number + 1)
+            await env.begun([f"quick/{key}"])
+            await env.run(f"quick/{key}").result()
+    assert await env.finished(f"quick/{key}") == runs
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched"] * 6
+
+
+async def test_what_was_done_before_a_failure_is_not_done_again(env: BridgeEnvironment, bus: Bus) -> None:
+    """The first trigger was served, then something failed: the next try finds on record what was done."""
+    key = env.key()
+    injector = FaultInjector("after-start", lambda _: True, times=1)
+    async with env.bridge(reached=injector.reached, check=injector.check):
+        await bus.publish(event("quick.go", {"id": key}, key))
+        await env.outcomes.until(1)
+        await env.finished_once(f"quick/{key}")
+        rows = await env.database.fetch("select effects, outcome from saga.events where event_id = $1", key)
+        await env.outcomes.until(2)
+    assert [outcome.word for outcome in env.outcomes] == ["delayed", "dispatched"]
+    assert [next(iter(row["effects"].values()))["kind"] for row in rows] == ["started"]
+    assert await env.finished(f"quick/{key}") == 1
