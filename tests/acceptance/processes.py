@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import sys
 import sysconfig
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.command_line import measured
+from tests.support.processes import tied_to_us
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,7 +66,7 @@ class ProcessSettings:
     async def start_saga(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start a `saga` command; the caller ends it."""
         devnull = asyncio.subprocess.DEVNULL
-        command, around = (*killed_with_parent(), *_SAGA, *arguments), self.environment()
+        command, around = (*tied_to_us(), *_SAGA, *arguments), self.environment()
         return await asyncio.create_subprocess_exec(
             *command, cwd=self.folder, env=around, stdin=devnull, stdout=devnull, stderr=devnull
         )
@@ -121,7 +121,7 @@ class Service:
         with self.log.open("ab") as output:
             begin = output.tell()
             self.process = await asyncio.create_subprocess_exec(
-                *(*killed_with_parent(), *_SAGA, self.command),
+                *(*tied_to_us(), *_SAGA, self.command),
                 cwd=self.settings.folder,
                 env=self.settings.environment(),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -147,12 +147,6 @@ class Service:
         said = self.log.read_bytes()[begin:].decode()
         assert self.process.returncode is None, f"`saga {self.command}` ended:\n{said}"
         return _READY[self.command] in said
-
-
-def killed_with_parent() -> tuple[str, ...]:
-    """Return the prefix of a command that ends with the tests; it execs the command, so the process id stays."""
-    setpriv = shutil.which("setpriv")
-    return (setpriv, "--pdeathsig", "KILL") if setpriv else ()
 
 
 @asynccontextmanager

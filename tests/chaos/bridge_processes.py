@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.acceptance.processes import killed_with_parent
 from tests.chaos.size import TIMEOUT_SECONDS
+from tests.support.processes import tied_to_us
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ class BridgeProcesses:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(
-                    *killed_with_parent(),
+                    *tied_to_us(),
                     sys.executable,
                     "-m",
                     "tests.chaos.bridge_main",

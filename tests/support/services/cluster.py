@@ -16,8 +16,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from cli.stack import rabbitmq
 from cli.stack.folder import StateFolder
 from cli.stack.ports import LOOPBACK, answers, choose_port
@@ -210,23 +208,3 @@ def _mapper_environment(folder: StateFolder) -> dict[str, str]:
 def _two_ports() -> tuple[int, int]:
     first = choose_port()
     return first, next(port for port in iter(choose_port, None) if port != first)
-
-
-@pytest.fixture(scope="session")
-async def running_cluster(stack_folder: StateFolder) -> AsyncIterator[Cluster]:
-    """The cluster of this session; a test may leave nodes of it dead."""
-    async with serving_cluster(stack_folder) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def cluster(running_cluster: Cluster) -> Cluster:
-    """The cluster with all its nodes running."""
-    await running_cluster.whole()
-    return running_cluster
-
-
-@pytest.fixture
-async def cluster_url(cluster: Cluster) -> str:
-    """The URL of a virtual host of the cluster that is empty and this test's own."""
-    return await cluster.fresh_url()
