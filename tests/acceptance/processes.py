@@ -7,25 +7,22 @@ processes that were started here are ended, by their own handles.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import sys
 import sysconfig
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from tests.support.command_line import measured
-from tests.support.processes import tied_to_us
+from tests.support.command_line import Finished, Shell
+from tests.support.copies import Call, Copy, start_with_log
+from tests.support.processes import measured
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "definitions"
 _READY = {"worker": "Worker on task queue", "bridge": "Bridge consumes events"}
-_SAGA = (sys.executable, "-m", "cli.main")
 _READY_TIMEOUT_SECONDS = PATIENCE_SECONDS
 
 
@@ -59,47 +56,27 @@ class ProcessSettings:
             **self.extra,
         }
 
-    async def saga(self, *arguments: str) -> CommandResult:
+    async def saga(self, *arguments: str) -> Finished:
         """Call `saga`."""
-        return await run_command(self, *_SAGA, *arguments)
+        return await Shell(self.folder, self.environment()).saga(*arguments)
 
-    async def start_saga(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start a `saga` command; the caller ends it."""
-        devnull = asyncio.subprocess.DEVNULL
-        command, around = (*tied_to_us(), *_SAGA, *arguments), self.environment()
-        return await asyncio.create_subprocess_exec(
-            *command, cwd=self.folder, env=around, stdin=devnull, stdout=devnull, stderr=devnull
-        )
+    async def start_saga(self, *arguments: str, log: Path = Path(os.devnull)) -> Copy:
+        """Start a `saga` command that adds what it prints to a file; the caller ends it."""
+        return await start_with_log(Call("cli.main", arguments, str(self.folder), self.environment()), log)
 
-    async def temporal_cli(self, *arguments: str) -> CommandResult:
+    async def temporal_cli(self, *arguments: str) -> Finished:
         """Call Temporal's own command line, with JSON output."""
-        return await run_command(self, str(Path(sysconfig.get_path("scripts"), "temporal")), *arguments, "-o", "json")
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The document that the command printed."""
-        assert self.code == 0, self
-        return json.loads(self.out)
-
-
-async def run_command(settings: ProcessSettings, *command: str) -> CommandResult:
-    """Run a command to its end."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=settings.folder, env=settings.environment(), stdout=pipe, stderr=pipe
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return CommandResult(process.returncode, out.decode(), err.decode())
+        program, pipe = str(Path(sysconfig.get_path("scripts"), "temporal")), asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *(program, *arguments, "-o", "json"),
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=pipe,
+            stderr=pipe,
+        )
+        out, err = await process.communicate()
+        assert process.returncode is not None
+        return Finished(process.returncode, out.decode(), err.decode())
 
 
 @dataclass
@@ -109,7 +86,7 @@ class Service:
     settings: ProcessSettings
     command: str
     name: str = ""
-    process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    process: Copy | None = field(default=None, init=False)
 
     @property
     def log(self) -> Path:
@@ -118,16 +95,8 @@ class Service:
 
     async def start(self) -> None:
         """Start it, and wait until it logs that it is ready."""
-        with self.log.open("ab") as output:
-            begin = output.tell()
-            self.process = await asyncio.create_subprocess_exec(
-                *(*tied_to_us(), *_SAGA, self.command),
-                cwd=self.settings.folder,
-                env=self.settings.environment(),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        self.process = await self.settings.start_saga(self.command, log=self.log)
         await eventually(lambda: self._is_ready(begin), _READY_TIMEOUT_SECONDS)
 
     async def kill(self) -> None:

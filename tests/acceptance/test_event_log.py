@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.event_deployment import EventDeployment, key
-from tests.acceptance.processes import CommandResult
 from tests.bridge.archive.event_log_days import days_ago, everything_of, make_day
 from tests.bridge.library import event
+from tests.support.command_line import Finished
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.fault
@@ -137,7 +137,7 @@ async def test_operator_sees_what_happened_and_what_is_there(event_deployment: E
     assert "trip.rail.booked" in {rate["type"] for rate in top.json["types"]}
 
 
-def _lines(result: CommandResult) -> list[Any]:
+def _lines(result: Finished) -> list[Any]:
     return [json.loads(line) for line in result.out.splitlines()]
 
 

@@ -25,6 +25,7 @@ from tests.bridge.bridge_process import bridge_process
 from tests.bridge.environment import LIBRARY, BridgeEnvironment
 from tests.bridge.library import event
 from tests.support.bus import Bus
+from tests.support.copies import Copy
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.fault
@@ -136,7 +137,7 @@ async def test_order_of_each_key_holds_when_a_bridge_is_killed(
     assert told == [[*map(str, range(words)), "end"]] * len(keys)
 
 
-async def _told_until_dead(bus: Bus, keys: list[str], dying: asyncio.subprocess.Process) -> int:
+async def _told_until_dead(bus: Bus, keys: list[str], dying: Copy) -> int:
     """Publish a word to each key, again and again: how much of it a bridge gets, and when, is not for us to say."""
     words = 0
     async with asyncio.timeout(PATIENCE_SECONDS):

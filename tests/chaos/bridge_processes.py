@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.chaos.size import TIMEOUT_SECONDS
-from tests.support.processes import tied_to_us
+from tests.support.copies import Call, Copy, start_with_log
 from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ class Addresses:
 class BridgeProcess:
     """One bridge process, from its start to its end."""
 
-    process: asyncio.subprocess.Process
+    process: Copy
     log: Path
     ready_file: Path
 
@@ -97,22 +97,8 @@ class BridgeProcesses:
         name = f"bridge-{len(self.all) + 1}"
         log, ready = self.folder / f"{name}.log", self.folder / f"{name}.ready"
         crash = ("--crash-at", crash_at, "--crash-count", str(crash_count)) if crash_at else ()
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(
-                    *tied_to_us(),
-                    sys.executable,
-                    "-m",
-                    "tests.chaos.bridge_main",
-                    *self._service_arguments(),
-                    *crash,
-                ),
-                *("--bug", bug, "--ready", str(ready)),
-                cwd=ROOT,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        arguments = (*self._service_arguments(), *crash, "--bug", bug, "--ready", str(ready))
+        process = await start_with_log(Call("tests.chaos.bridge_main", arguments, str(ROOT), dict(os.environ)), log)
         self.all.append(BridgeProcess(process, log, ready))
         return self.all[-1]
 

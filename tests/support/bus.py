@@ -42,11 +42,11 @@ class Bus:
         for batch in batched(events, 500):
             await asyncio.gather(*(self.publish(event, **properties) for event in batch))
 
-    async def publish_bytes(self, body: bytes, routing_key: str, **properties: Any) -> None:
-        """Publish any bytes."""
+    async def publish_bytes(self, body: bytes, routing_key: str, *, mandatory: bool = False, **properties: Any) -> None:
+        """Publish any bytes; `mandatory` refuses what no queue takes."""
         message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, **properties)
         exchange = await self.channel.get_exchange(EXCHANGE_EVENTS, ensure=False)
-        await exchange.publish(message, routing_key, mandatory=False)
+        await exchange.publish(message, routing_key, mandatory=mandatory)
 
     async def take(self, queue: str) -> AbstractIncomingMessage:
         """Wait for the next message of a queue and acknowledge it."""

@@ -10,6 +10,9 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+MEASURING = "COVERAGE_"
+"""How the variables begin by which coverage measures a process."""
+
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
 _ROOM_BYTES = 12 * 1024**3
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -19,6 +22,11 @@ def tied_to_us() -> tuple[str, ...]:
     """Return the words before a command line that end its process when ours is killed; the process id stays its own."""
     setpriv = shutil.which("setpriv")
     return (setpriv, "--pdeathsig", "KILL") if setpriv else ()
+
+
+def measured() -> dict[str, str]:
+    """Return what a Python process must be told so that coverage counts it; nothing where coverage is not running."""
+    return {name: value for name, value in os.environ.items() if name.startswith(MEASURING)}
 
 
 def folder_of_a_run() -> Path:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import measured
-from tests.support.processes import ROOT, tied_to_us
+from tests.support.processes import ROOT, measured, tied_to_us
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration

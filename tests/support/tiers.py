@@ -23,7 +23,7 @@ from typing import Final
 import pytest
 from coverage import Coverage
 
-from tests.support.command_line import MEASURING
+from tests.support.processes import MEASURING
 
 TIERS: Final = MappingProxyType(
     {

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
+import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from tests.support.waiting import PATIENCE_SECONDS
@@ -18,8 +19,12 @@ async def taken_from(channel: AbstractChannel, queues: Iterable[str], count: int
     found: asyncio.Queue[tuple[str, AbstractIncomingMessage]] = asyncio.Queue()
     consuming = [await channel.get_queue(name, ensure=False) for name in queues]
     tags = [await queue.consume(partial(_put, found, queue.name), no_ack=True) for queue in consuming]
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        taken = [await found.get() for _ in range(count)]
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            taken = [await found.get() for _ in range(count)]
+    except TimeoutError:
+        seen = [(await channel.declare_queue(queue.name, passive=True)).declaration_result for queue in consuming]
+        pytest.fail(f"{count} messages did not come; the queues have {seen}")
     for queue, tag in zip(consuming, tags, strict=True):
         await queue.cancel(tag)
     assert found.empty(), "more came than was expected"

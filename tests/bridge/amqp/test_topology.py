@@ -123,7 +123,8 @@ async def test_keys_keep_their_queues_over_a_crash_of_the_broker() -> None:
                 await bus.publish_bytes(b"waiting", "a", headers={CLASS_HEADER: "high", GROUP_HEADER: "key-0"})
             await node.kill()
         async with own_node(folder) as node, open_bus(node.service.url) as bus:
-            await bus.publish_bytes(b"meanwhile", "a", headers={CLASS_HEADER: "high", GROUP_HEADER: "key-0"})
+            headers: HeadersType = {CLASS_HEADER: "high", GROUP_HEADER: "key-0"}
+            await bus.publish_bytes(b"meanwhile", "a", mandatory=True, headers=headers)
             declaring = asyncio.ensure_future(_declared(node.service.url))
             [(_, meanwhile)] = await taken_from(bus.channel, [INBOX], 1)
             await declaring  # the short way opens only now, or the next of the key would overtake
