@@ -15,6 +15,7 @@ from tests.support.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 _LAST_LINES = 30
+_LINES_OF_A_KEY = 60
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,16 @@ class BridgeProcesses:
         bridge = await self.start(bug=bug)
         await bridge.ready()
         return bridge
+
+    def story(self, key: str) -> str:
+        """Return what the bridges logged about a key."""
+        lines = [
+            f"  {number}: {line}"
+            for number, bridge in enumerate(self.all, 1)
+            for line in bridge.log.read_text(errors="replace").splitlines()
+            if f"{key}-" in line or f"/{key}'" in line or "event" not in line
+        ]
+        return "\n".join([f"{key} in the logs:", *lines[-_LINES_OF_A_KEY:]])
 
     async def until(
         self, holds: Callable[[], Awaitable[bool]], *, progress: Callable[[], object] = lambda: None

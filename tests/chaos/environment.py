@@ -81,7 +81,13 @@ class ChaosEnvironment:
         """Settle, and hold that nothing is lost, there twice, or out of order."""
         found, findings = await self.settle()
         report = self.ledger.report(found, findings)
-        assert findings.is_clean, "\n".join([report, *(bridge.log_excerpt() for bridge in self.bridges.all[-2:])])
+        assert findings.is_clean, "\n".join(
+            [
+                report,
+                *(story for key in findings.keys for story in (self.ledger.story(key), self.bridges.story(key))),
+                *(bridge.log_excerpt() for bridge in self.bridges.all[-2:]),
+            ]
+        )
         sys.stdout.write(f"\n{report}\n")
 
     async def at_rest(self, standstill: float = _STANDSTILL) -> None:

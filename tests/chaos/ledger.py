@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.chaos.message_sequences import MessageSequence, Publication
 from tests.chaos.observed_state import ObservedState
 
 _SHOWN = 12
+_TOLD = 4
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,12 @@ class Findings:
         """Whether nothing is."""
         return not (self.lost or self.duplicated or self.disordered)
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the first that are wrong."""
+        found = (each.split()[0].rpartition("/")[2] for each in (*self.disordered, *self.duplicated, *self.lost))
+        return list(dict.fromkeys(found))[:_TOLD]
+
 
 @dataclass
 class Ledger:
@@ -44,6 +52,7 @@ class Ledger:
     attempted: int = 0
     confirmed: set[str] = field(default_factory=set)
     recordable: set[str] = field(default_factory=set)
+    confirmed_at: dict[str, datetime] = field(default_factory=dict)
     confirms: int = 0
     notes: Counter[str] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
@@ -52,9 +61,19 @@ class Ledger:
         """Note a sequence whose first event is about to be published."""
         self.sequences.append(sequence)
 
+    def story(self, key: str) -> str:
+        """Return when each event of a key was confirmed, and by which route it came."""
+        published = (each for one in self.sequences for each in one.publications if each.key == key)
+        lines = [
+            f"  {self.confirmed_at.get(each.event_id)} {each.route} {each.priority_class} {each.event_id}"
+            for each in published
+        ]
+        return "\n".join([f"{key} was published:", *lines])
+
     def note_confirm(self, publication: Publication) -> None:
         """Note that the broker, or the database, has it."""
         self.confirmed.add(publication.event_id)
+        self.confirmed_at.setdefault(publication.event_id, datetime.now(UTC))
         if publication.event is not None:
             self.recordable.add(publication.event_id)
         self.confirms += 1
