@@ -5,6 +5,9 @@ turn changes bears the turn's moment (`state.now`). Only turns of one moment, th
 apart: `Told` remembers, for each run, what was told of its latest moment, and no more. So a run that comes from
 another worker needs no memory, and nothing of a replay is told.
 
+A query of a run that is not in memory may take in what no workflow task has taken in yet, and the SDK calls that no
+replay. The task that comes then takes the same in once more, at another moment: so a turn is told by its number once.
+
 A part of a run (a batch of a `foreach` that runs as a child) has steps of its own, but begins and ends no run.
 """
 
@@ -82,10 +85,18 @@ Taker: TypeAlias = Callable[[int, State, Change], None]
 
 @dataclass(slots=True)
 class Told:
-    """What was told of a run's latest moment."""
+    """What was told of a run's latest moment, and the number of its latest turn."""
 
     at: int = -1
     names: set[str] | None = None
+    turn: int = 0
+
+    def is_next(self, turn: int) -> bool:
+        """Tell whether this turn was not told yet, and take it as told."""
+        if turn <= self.turn:
+            return False
+        self.turn = turn
+        return True
 
     def is_news(self, at: int, name: str) -> bool:
         """Tell whether this was not told yet, and take it as told."""
@@ -157,7 +168,10 @@ class ChangeSink:
 
     def __call__(self, move: Move) -> None:
         """Take a new state."""
-        for change in changes(move.event, move.state, self._memory(move.execution)):
+        told = self._memory(move.execution)
+        if not told.is_next(move.state.sequence):
+            return
+        for change in changes(move.event, move.state, told):
             for take in self._takers:
                 take(move.state.sequence, move.state, change)
 

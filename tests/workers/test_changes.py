@@ -19,6 +19,7 @@ from workers.changes import (
 from workers.sinks import both
 from workflows.engine.advance import advance, new_state
 from workflows.engine.events import Begun, Decision, Done, Event, Failed, RunInfo
+from workflows.engine.serial import copy_of
 from workflows.engine.state import State
 from workflows.language.plan import Plan
 from workflows.temporal.course import Move
@@ -126,6 +127,16 @@ def test_another_worker_goes_on_where_the_first_one_was() -> None:
         StepEnded("b", "completed", second(1), ""),
         RunEnded("completed", second(2)),
     ]
+
+
+def test_what_a_query_has_taken_in_is_told_once() -> None:
+    """A query of a run that is not in memory sees an event at an earlier moment than the workflow task does."""
+    course = Course(plan("p", *chain(act("a"), act("b"))))
+    asked = copy_of(course.state)
+    course.take(Done(2000, "a", 1))
+    course.state = asked
+    assert course.take(Done(2500, "a", 1)) == []
+    assert course.take(Done(3000, "b", 1))[0] == StepEnded("b", "completed", second(0.5), "")
 
 
 def test_event_after_the_end_changes_nothing() -> None:
