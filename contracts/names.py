@@ -5,6 +5,7 @@ Everything that a workflow, a worker, the bridge and the command line must spell
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 TASK_QUEUE: Final = "saga"
@@ -24,6 +25,12 @@ QUERY_PLAN: Final = "plan"
 QUERY_APPROVALS: Final = "approvals"
 QUERY_MIGRATION: Final = "migration"
 
+ID_LIMIT_BYTES: Final = 1000
+"""Temporal's limit for the id of a workflow or an activity."""
+ATTRIBUTE_LIMIT_BYTES: Final = 2048
+"""Temporal's limit for the value of a search attribute, as JSON."""
+_ID_PREFIX_BYTES = 900
+
 EXCHANGE_EVENTS: Final = "events"
 
 ACTION_PUBLISH: Final = "event.publish"
@@ -37,3 +44,16 @@ def pin(version: str, digest: str) -> str:
 def workflow_id(definition: str, key: str) -> str:
     """Return the workflow id of the run of `definition` with the business key `key`."""
     return f"{definition}/{key}"
+
+
+def fits_as_id(text: str) -> bool:
+    """Tell whether Temporal takes `text` as an id."""
+    return len(text.encode(errors="replace")) <= ID_LIMIT_BYTES
+
+
+def short_id(text: str) -> str:
+    """Return `text` as an id: where it is too long, its beginning and its digest, the same for the same text."""
+    if fits_as_id(text):
+        return text
+    encoded = text.encode(errors="replace")
+    return f"{encoded[:_ID_PREFIX_BYTES].decode(errors='ignore')}~{hashlib.sha256(encoded).hexdigest()[:32]}"

@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 from contracts.json import Json
 
+LONGEST_DETAIL = 8_000
+"""Characters. What a message quotes may be megabytes; Temporal takes a failure of some."""
+
 VALIDATION = "validation"
 EXPRESSION = "expression"
 TIMEOUT = "timeout"
@@ -23,6 +26,7 @@ AUTHORIZATION = "authorization"
 REJECTED = "rejected"
 CANCELLED = "cancelled"
 RUNTIME = "runtime"
+STATE_TOO_LARGE = "state-too-large"
 ROLLBACK_INCOMPLETE = "rollback-incomplete"
 
 STANDARD_TYPES = (
@@ -35,6 +39,7 @@ STANDARD_TYPES = (
     REJECTED,
     CANCELLED,
     RUNTIME,
+    STATE_TOO_LARGE,
 )
 
 Outcome = Literal["failed", "unknown"]
@@ -61,6 +66,12 @@ class Problem:
     instance: str = ""
     outcome: Outcome = "failed"
     extensions: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Cut what is too long to be read, and what is no text: half a surrogate pair ends whoever writes UTF-8."""
+        object.__setattr__(self, "type", readable(self.type))
+        object.__setattr__(self, "title", readable(self.title))
+        object.__setattr__(self, "detail", readable(self.detail))
 
     def at(self, instance: str) -> Problem:
         """Return the problem placed at `instance`, unless it already names its step."""
@@ -92,3 +103,10 @@ class Problem:
             outcome="unknown" if document.get("outcome") == "unknown" else "failed",
             extensions={key: value for key, value in document.items() if key not in known},
         )
+
+
+def readable(text: str) -> str:
+    """Return a text for people: without halves of surrogate pairs, and cut at `LONGEST_DETAIL` characters."""
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 1]}…"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from contracts.problems import Problem
-from workflows.engine import beginning, blocks, closing, landing, paths, saga, steps, waiting
+from workflows.engine import beginning, blocks, carrying, closing, landing, mailbox, paths, saga, steps, waiting
 from workflows.engine.commands import Cancel, Command
 from workflows.engine.evaluation import EvaluationError
 from workflows.engine.events import (
@@ -25,8 +25,10 @@ from workflows.engine.events import (
     Failed,
     Fired,
     Message,
+    MessageRefused,
     Migrated,
     Resumed,
+    StateTooLarge,
 )
 from workflows.engine.landed import landed_from_json
 from workflows.engine.state import Frame, State, Touched
@@ -99,13 +101,17 @@ def _take(turn: Turn, event: Event) -> None:
             _fired(turn, event)
         case Message():
             waiting.message_came(turn, event)
+        case MessageRefused():
+            mailbox.refuse(turn, event.name, event.reason)
         case Decision():
             waiting.decision_came(turn, event)
         case CancelRequested():
             if turn.state.phase == "running":
                 saga.unwind(turn, "cancel", saga.cancel_problem(event.reason))
         case DrainRequested():
-            turn.state.draining = not closing.has_children(turn.state)
+            carrying.drain(turn)
+        case StateTooLarge():
+            carrying.stay(turn, event.size)
         case Continued():
             beginning.go_on(turn)
         case Resumed():

@@ -31,7 +31,7 @@ def begin(turn: Turn, event: Begun) -> None:
 def go_on(turn: Turn) -> None:
     """Arm the timers again, start what was held, and go on with a rollback."""
     state = turn.state
-    state.draining = False
+    state.draining = state.full = False
     for identity, operation in tuple(state.operations.items()):
         if operation.due is not None:
             turn.schedule(identity, operation, operation.node or "Time-out of the run")
@@ -65,7 +65,8 @@ def resume(turn: Turn, event: Resumed) -> None:
 def move(turn: Turn, event: Migrated) -> None:
     """Follow the version of the turn's plan from here on, in a new execution, so that its history has one plan only."""
     state = turn.state
-    state.version, state.digest, state.draining = event.version, event.digest, True
+    state.version, state.digest = event.version, event.digest
+    state.draining = state.full = True
     state.attributes[ATTRIBUTE_VERSION] = pin(event.version, event.digest)
     turn.commands.append(UpsertAttributes({ATTRIBUTE_VERSION: pin(event.version, event.digest)}))
 
@@ -140,7 +141,11 @@ def _whole_time(plan: Plan, timer: Operation) -> float | None:
 
 def _run(info: RunInfo, at: int) -> dict[str, Json]:
     run: dict[str, Json] = {"id": info.id, "workflow_id": info.workflow_id, "key": info.key, "started_at": at}
-    return run if info.correlation_id is None else run | {"correlation_id": info.correlation_id}
+    if info.correlation_id is not None:
+        run["correlation_id"] = info.correlation_id
+    if info.depth:
+        run["depth"] = info.depth
+    return run
 
 
 def _input_problem(plan: Plan, given: Json) -> Problem | None:

@@ -118,7 +118,7 @@ def batch_landed(turn: Turn, frame: Frame, output: Json) -> None:
 
 def start_batch(turn: Turn, frame: Frame, node: Foreach) -> None:
     """Start the child workflow of one slice; `frame` is the slice's."""
-    if turn.state.draining:
+    if turn.state.full:
         turn.state.held.append([frame.id, node.id])
         return
     assert frame.parent is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contracts.json import Json
 from contracts.names import ATTRIBUTE_CORRELATION, ATTRIBUTE_STATUS
-from workflows.engine import saga, steps
-from workflows.engine.commands import ContinueAsNew, UpsertAttributes
+from contracts.problems import RUNTIME, Problem
+from contracts.sizes import excess, too_large
+from workflows.engine import carrying, saga, steps
+from workflows.engine.commands import UpsertAttributes
 from workflows.engine.evaluation import EvaluationError, View, evaluate
 from workflows.engine.state import Frame, State
 from workflows.engine.turn import ANSWERING_KINDS, Turn
@@ -13,8 +16,7 @@ from workflows.engine.turn import ANSWERING_KINDS, Turn
 def complete(turn: Turn, root: Frame) -> None:
     """End a run whose root path has come to its end."""
     if turn.state.slice is not None:
-        turn.state.phase, turn.state.status = "ended", "completed"
-        turn.commands.append(saga.slice_ended(turn.state, root.output))
+        _complete_slice(turn, root.output)
         return
     output = root.output
     if turn.plan.output is not None:
@@ -24,6 +26,17 @@ def complete(turn: Turn, root: Frame) -> None:
             saga.unwind(turn, "failure", error.problem.at("/output"))
             return
     steps.conclude(turn, root, output)
+
+
+def _complete_slice(turn: Turn, output: Json) -> None:
+    end = saga.slice_ended(turn.state, output)
+    size = excess([end.result, list(end.armed), end.variables])
+    if size is not None:
+        detail = f"{too_large('What a batch gives', size)} Make the batches smaller, or `collect` less."
+        saga.unwind(turn, "failure", Problem(RUNTIME, "The result is too large", 413, detail))
+        return
+    turn.state.phase, turn.state.status = "ended", "completed"
+    turn.commands.append(end)
 
 
 def close(turn: Turn) -> None:
@@ -39,13 +52,7 @@ def close(turn: Turn) -> None:
     if changed:
         state.attributes.update(changed)  # type: ignore[arg-type]  # text and lists of text are JSON
         _insert_before_end(turn, UpsertAttributes(changed))
-    if state.draining and state.phase != "ended" and not _in_flight(state):
-        turn.commands.append(ContinueAsNew())
-
-
-def has_children(state: State) -> bool:
-    """Tell whether a child workflow is in flight, which cannot be handed over to a new execution."""
-    return any(operation.kind == "child" for operation in state.operations.values())
+    carrying.continue_if_drained(turn)
 
 
 def _insert_before_end(turn: Turn, command: UpsertAttributes) -> None:
@@ -55,7 +62,3 @@ def _insert_before_end(turn: Turn, command: UpsertAttributes) -> None:
 
 def _busy(state: State) -> bool:
     return any(operation.kind in ANSWERING_KINDS for operation in state.operations.values())
-
-
-def _in_flight(state: State) -> bool:
-    return any(operation.kind != "timer" for operation in state.operations.values())

@@ -1,18 +1,24 @@
 """What expressions see of a run, and what becomes of one that fails.
 
-`now` is workflow time, `uuid()` is derived from the run's id and a counter in the state, and there is no other
-source of
-anything: the same events give the same values in every process.
+`now` is workflow time, `uuid()` is derived from the run's id and a counter in the state, and there is no other source
+of anything: the same events give the same values in every process.
+
+Whatever data does to what works with it (an expression, a schema, a conversion) is the problem of its step. An
+exception that nobody thought of must not be an exception to that: it would fail the run's workflow task for ever. So
+there is a net where data is touched, `evaluate` and `touching`, and none around the engine's own rules.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from contracts.json import Json
+from contracts.json import Json, NotJsonError, encode
 from contracts.problems import EXPRESSION, Problem
 from contracts.sizes import excess, too_large
 from workflows.engine.state import Frame, State
@@ -20,6 +26,7 @@ from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.model import ExpressionFailure
 from workflows.language.expressions.template import Template, rendering_of
 
+_log = logging.getLogger(__name__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN_LIMIT = 200
 _NOT_RUN: dict[str, Json] = {"output": None, "status": "not-run", "error": None}
@@ -127,9 +134,50 @@ def evaluate(view: View, what: Expression | Template) -> Json:
         EvaluationError: It failed; the problem says why.
     """
     try:
-        return what.evaluate(view)
+        return _as_json(what.evaluate(view))
     except ExpressionFailure as failure:
         raise EvaluationError(expression_problem(str(failure))) from failure
+    except NotJsonError as error:
+        raise EvaluationError(expression_problem(f"What it gave is no JSON: {error}.")) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _unforeseen(error) from error
+
+
+@contextmanager
+def touching() -> Iterator[None]:
+    """Work with a step's data inside the block.
+
+    Raises:
+        EvaluationError: What was raised there, which nobody foresaw.
+    """
+    try:
+        yield
+    except (EvaluationError, MemoryError):
+        raise
+    except Exception as error:
+        raise _unforeseen(error) from error
+
+
+def _as_json(value: Json) -> Json:
+    """Return a value that can be kept and sent; what is plainly JSON is not written to find out.
+
+    Raises:
+        NotJsonError: It holds what no JSON can.
+    """
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            encode(value)
+    elif isinstance(value, dict | list) or (isinstance(value, str) and not value.isascii()):
+        encode(value)
+    return value
+
+
+def _unforeseen(error: Exception) -> EvaluationError:
+    # The error's words may hold the run's data, which belong into no log; the problem in the run has them.
+    _log.error("A step's data raised %s", type(error).__name__)
+    return EvaluationError(expression_problem(f"{type(error).__name__}: {str(error)[:_SHOWN_LIMIT]}"))
 
 
 def holds(view: View, condition: Expression) -> bool:
@@ -158,7 +206,10 @@ def fitting(value: Json, what: str) -> Json:
     Raises:
         EvaluationError: It is larger than Temporal takes.
     """
-    size = excess(value)
+    try:
+        size = excess(value)
+    except NotJsonError as error:
+        raise EvaluationError(expression_problem(f"{what} cannot be sent: {error}.")) from error
     if size is None:
         return value
     detail = f"{too_large(what, size)} Send less, or where it can be fetched."

@@ -24,10 +24,12 @@ from workflows.engine.events import (
     Failed,
     Fired,
     Message,
+    MessageRefused,
     Migrated,
     Resumed,
     RunInfo,
     Slice,
+    StateTooLarge,
 )
 
 KIND = "kind"
@@ -36,10 +38,12 @@ _KINDS: Mapping[str, type] = MappingProxyType(
         "begun": Begun,
         "continued": Continued,
         "drain-requested": DrainRequested,
+        "state-too-large": StateTooLarge,
         "done": Done,
         "failed": Failed,
         "fired": Fired,
         "message": Message,
+        "message-refused": MessageRefused,
         "decision": Decision,
         "cancel-requested": CancelRequested,
         "migrated": Migrated,

@@ -22,12 +22,14 @@ class RunInfo:
         workflow_id: Temporal's workflow id.
         key: Business key; from the workflow id `<definition>/<key>`, or the workflow id itself.
         correlation_id: Of the event that started it, or None.
+        depth: How many runs stand above it: each started the next as a step.
     """
 
     id: str
     workflow_id: str
     key: str
     correlation_id: str | None = None
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """A signal came that cannot be read; it is put on record, and the run goes on without it."""
+
+    at: int
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Somebody decided an approval (by the update, after `refusal` had nothing against it, or by a signal).
 
@@ -186,6 +197,14 @@ class Migrated:
 
 
 @dataclass(frozen=True, slots=True)
+class StateTooLarge:
+    """The run cannot go on in a new execution: `size` is that of what it would carry over, bytes as it is sent."""
+
+    at: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class DrainRequested:
     """The history has grown long: start nothing new, and continue as new once nothing is in flight."""
 
@@ -198,10 +217,12 @@ Event = (
     | Resumed
     | Migrated
     | DrainRequested
+    | StateTooLarge
     | Done
     | Failed
     | Fired
     | Message
+    | MessageRefused
     | Decision
     | CancelRequested
 )

@@ -198,7 +198,8 @@ class _Course:
             raise CannotResumeError("What the run had done at that moment cannot be told: begin at an earlier step.")
         again = tuple(self._hold())
         self._keep_keys()
-        state.draining, state.undone, state.left = False, [], []
+        state.draining = state.full = state.stays = False
+        state.undone, state.left = [], []
         state.uuids, state.sequence = max(state.uuids, last.uuids), last.sequence
         landed = {document.get("message_id") for document in self._landed if isinstance(document, dict)}
         state.seen |= {name: None for name in last.seen if name not in landed}

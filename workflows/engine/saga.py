@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 
 from contracts.json import Json
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
+from contracts.sizes import excess
 from workflows.engine.commands import CancelRun, Command, Complete, Fail
 from workflows.engine.evaluation import EvaluationError, View, evaluate, fitting
 from workflows.engine.invoking import invoke, run_key
@@ -65,7 +66,7 @@ def unwind(turn: Turn, cause: Cause, problem: Problem | None) -> None:
     state.waits.clear()
     state.held.clear()
     # A run that unwinds goes on here: an execution that continues as new could not end as cancelled.
-    state.draining = False
+    state.draining = state.full = False
     for identity in tuple(state.operations):
         if not turn.cancel(identity):
             turn.drop(identity)
@@ -79,10 +80,10 @@ def compensate_if_settled(turn: Turn) -> None:
     turn.state.phase = "compensating"
     turn.state.frames.clear()
     turn.state.scopes.clear()
-    if turn.state.slice is not None:
+    if turn.state.slice is not None and _hands_over(turn.state):
         finish(turn)
         return
-    if _compensates(turn):
+    if _compensates(turn) or turn.state.slice is not None:
         turn.state.status = "compensating"
     else:
         turn.state.armed.clear()
@@ -200,7 +201,14 @@ def _ending_of_slice(state: State) -> Command:
     if state.problem is None:
         return Complete(state.result, armed, whole=True)
     problem = Problem.from_json(state.problem)
-    return CancelRun(problem) if state.cause == "cancel" and not armed else Fail(problem, armed)
+    if state.left:
+        problem = replace(problem, extensions=dict(problem.extensions) | _report(state))
+    return CancelRun(problem) if state.cause == "cancel" and not armed and not state.left else Fail(problem, armed)
+
+
+def _hands_over(state: State) -> bool:
+    """Tell whether what a slice has armed can be told to the run that it is a part of; if not, it undoes it itself."""
+    return excess(list(_handed_over(state))) is None
 
 
 def _report(state: State) -> dict[str, Json]:

@@ -16,17 +16,30 @@ import jsonschema_rs
 from contracts.json import Json
 
 COMPLAINT_LIMIT = 10
+_LONGEST_MESSAGE = 500
 
 
 def complaints(schema: Mapping[str, Any] | bool, value: Json) -> list[str]:
-    """Return what is wrong with `value`, a line each with its place, at most ten; empty = valid."""
-    validator = _validator(json.dumps(schema, sort_keys=True))
+    """Return what is wrong with `value`, a line each with its place, at most ten; empty = valid.
+
+    What a checker raises about a value is a complaint too: a run must not hang because of what it was sent.
+    """
     found = []
-    for error in validator.iter_errors(value):
-        found.append(f"{_place(error.instance_path)}: {error.message}")
-        if len(found) == COMPLAINT_LIMIT:
-            break
+    try:
+        for error in _validator(json.dumps(schema, sort_keys=True)).iter_errors(value):
+            found.append(f"{_place(error.instance_path)}: {_shortened(error.message)}")
+            if len(found) == COMPLAINT_LIMIT:
+                break
+    except MemoryError:
+        raise
+    except Exception as error:
+        found.append(f"/: it could not be checked ({type(error).__name__}: {_shortened(str(error))})")
     return found
+
+
+def _shortened(message: str) -> str:
+    """Return a message that quotes a value of any length, cut."""
+    return message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}…"
 
 
 def _place(path: list[str | int]) -> str:

@@ -168,8 +168,13 @@ class State:
             that this one resumes, which is what expressions see.
         cause: Why the run unwinds: a failure, a cancel request, its time-out, or an `end` step.
         recovered: The problem of the `on_error` path on which the run ended.
+        draining: Nothing new starts, because the run is about to continue as new.
+        full: The history is long: no further child starts until the run has continued.
+        stays: It cannot continue as new, because its state is too large.
         held: Frame and node of each step that waits for continue-as-new.
-        mailbox: Messages and decisions that nobody waited for yet, in order of arrival.
+        mailbox: Messages and decisions that nobody waited for yet, in order of arrival; bounded, see `mailbox`.
+        refused: The latest messages that could not be read or kept: name, at, reason; bounded.
+        refused_count: How many there were.
         seen: Ids of the messages that were applied, oldest first, bounded.
         armed: Compensations in order of completion.
         left: What the saga could not undo, as people are told.
@@ -193,12 +198,17 @@ class State:
     result: Json = None
     recovered: dict[str, Json] | None = None
     draining: bool = False
+    full: bool = False
+    stays: bool = False
     held: list[list[Json]] = field(default_factory=list)
     frames: dict[int, Frame] = field(default_factory=dict)
     scopes: dict[int, Scope] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
     mailbox: list[dict[str, Json]] = field(default_factory=list)
+    mailbox_bytes: int = 0
+    refused: list[dict[str, Json]] = field(default_factory=list)
+    refused_count: int = 0
     seen: dict[str, None] = field(default_factory=dict)
     armed: list[Armed] = field(default_factory=list)
     undone: list[str] = field(default_factory=list)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.json import Json
+from contracts.names import ID_LIMIT_BYTES, fits_as_id, workflow_id
 from contracts.problems import RUNTIME, VALIDATION, Problem
 from contracts.sizes import excess, too_large
 from workflows.engine.commands import StartChild
@@ -18,15 +19,19 @@ from workflows.engine.evaluation import (
     holds,
     milliseconds,
     shown,
+    touching,
 )
 from workflows.engine.invoking import invoke
 from workflows.engine.paths import open_step
 from workflows.engine.saga import unwind
-from workflows.engine.state import Frame, Operation
+from workflows.engine.state import Frame, Operation, State
 from workflows.engine.turn import Broke, Enter, Succeeded, Turn, scope_key, step_path
 from workflows.language.durations import parse_duration
 from workflows.language.expressions.template import Template
 from workflows.language.plan import Act, Assign, Child, Decide, End, Pause, Raise
+
+DEEPEST_RUN = 20
+"""How many runs may stand above one, each a step of the one before."""
 
 
 def start_act(turn: Turn, frame: Frame, node: Act) -> None:
@@ -42,12 +47,15 @@ def start_act(turn: Turn, frame: Frame, node: Act) -> None:
 
 def start_child(turn: Turn, frame: Frame, node: Child) -> None:
     """Start the other definition's run."""
-    if turn.state.draining:
+    if turn.state.full:
         turn.state.held.append([frame.id, node.id])
         return
     view = View(turn.state, frame)
     given = fitting(evaluate(view, node.input), "`input`")
-    key = None if node.key is None else key_text(evaluate(view, node.key))
+    key = None if node.key is None else _child_key(node, key_text(evaluate(view, node.key)))
+    if depth_of(turn.state) >= DEEPEST_RUN:
+        detail = f"{DEEPEST_RUN} runs stand above it, each a step of the one before. Does a definition start itself?"
+        raise EvaluationError(Problem(VALIDATION, "Runs are nested too deep", 422, detail))
     path = step_path(frame, node.id)
     open_step(turn, frame, node, "running")
     turn.state.operations[path] = Operation("child", frame.id, node.id)
@@ -89,7 +97,9 @@ def raise_problem(turn: Turn, frame: Frame, node: Raise) -> None:
     if not isinstance(document, Mapping):
         detail = f"`error` gave {shown(document)}, not a problem such as {{type: out-of-stock, title: Nothing left}}."
         raise EvaluationError(expression_problem(detail))
-    turn.agenda.append(Broke(frame.id, Problem.from_json({"type": RUNTIME, "title": node.name, **document})))
+    with touching():
+        problem = Problem.from_json({"type": RUNTIME, "title": node.name, **document})
+    turn.agenda.append(Broke(frame.id, problem))
 
 
 def end_run(turn: Turn, frame: Frame, node: End) -> None:
@@ -116,6 +126,20 @@ def conclude(turn: Turn, frame: Frame, output: Json) -> None:
     unwind(turn, "end", None)
 
 
+def depth_of(state: State) -> int:
+    """Return how many runs stand above this one."""
+    depth = state.run.get("depth", 0)
+    assert isinstance(depth, int)
+    return depth
+
+
+def _child_key(node: Child, key: str) -> str:
+    if fits_as_id(workflow_id(node.workflow.partition("@")[0], key)):
+        return key
+    detail = f"With the definition's name it makes a workflow id, and may have {ID_LIMIT_BYTES:,} bytes: {shown(key)}."
+    raise EvaluationError(Problem(VALIDATION, "The key is too long", 422, detail))
+
+
 def key_text(value: Json) -> str:
     """Return a business key as text.
 
@@ -123,7 +147,8 @@ def key_text(value: Json) -> str:
         EvaluationError: It is empty, or neither text nor a number.
     """
     if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
-        return str(value)
+        with touching():  # a number of thousands of digits has no text
+            return str(value)
     raise EvaluationError(Problem(VALIDATION, "A key must be text or a number", 422, f"The key is {shown(value)}."))
 
 
@@ -137,7 +162,7 @@ def _seconds(view: View, template: Template) -> float:
     try:
         if isinstance(value, str | int | float):
             return parse_duration(value)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise EvaluationError(expression_problem(str(error))) from error
     raise EvaluationError(expression_problem(f"`for` gave {shown(value)}, which is no duration such as 5m."))
 
@@ -148,7 +173,7 @@ def _seconds_until(turn: Turn, view: View, template: Template | None) -> float:
     try:
         until = datetime.fromisoformat(str(value))
         return (milliseconds(until) - turn.at) / 1000
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         detail = f"`until` gave {shown(value)}, which is no moment such as 2030-01-31T08:00:00Z (with its zone)."
         raise EvaluationError(expression_problem(detail)) from error
 

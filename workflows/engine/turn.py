@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 from contracts.json import Json
 from contracts.problems import Problem
@@ -17,6 +18,7 @@ from workflows.engine.state import Frame, Operation, Scope, State, StepRecord
 from workflows.language.plan import AnyNode, Plan
 
 RECORD_LIMIT = 1000
+_FORGOTTEN_AT_ONCE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,9 @@ def scope_key(node: str) -> str:
 
 
 def _forget_oldest(records: dict[str, StepRecord]) -> None:
-    if len(records) <= RECORD_LIMIT:
+    """Drop the oldest rows that have ended, some at a time: to look for them past thousands that run takes its time."""
+    if len(records) <= RECORD_LIMIT or len(records) % _FORGOTTEN_AT_ONCE:
         return
-    oldest = next((path for path, row in records.items() if row.ended is not None), None)
-    if oldest is not None:
-        del records[oldest]
+    ended = (path for path, row in records.items() if row.ended is not None)
+    for path in list(islice(ended, len(records) - RECORD_LIMIT)):
+        del records[path]

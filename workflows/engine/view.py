@@ -35,6 +35,7 @@ def details(plan: Plan, state: State) -> str:
     """Return the run as Markdown for the Temporal UI: its status, what it waits for, its last steps (40 at most)."""
     lines = [f"**{plan.name}** {plan.version} · **{state.status}**", ""]
     lines += _problem_lines(state)
+    lines += _refused_lines(state)
     for approval in approvals(plan, state):
         lines += _question(approval)
     return "\n".join([*lines, *_table(plan, state)])
@@ -85,6 +86,15 @@ def _approval(wait: Wait, node: Approval) -> dict[str, Json]:
 def _problem_lines(state: State) -> Iterator[str]:
     if state.problem is not None:
         yield f"> {_cell(state.problem.get('title'))}: {_cell(state.problem.get('detail', ''))}"
+        yield ""
+
+
+def _refused_lines(state: State) -> Iterator[str]:
+    if state.refused_count:
+        latest = state.refused[-1]
+        yield f"> {state.refused_count:,} messages could not be taken, the latest `{_cell(latest['name'])}`: " + _cell(
+            latest["reason"]
+        )
         yield ""
 
 

@@ -6,17 +6,36 @@ decision goes to the approval it names. Both are applied at most once for each m
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from contracts.json import Json
-from contracts.names import ACTION_PUBLISH
-from contracts.problems import REJECTED, Problem
+from contracts.names import ACTION_PUBLISH, ATTRIBUTE_LIMIT_BYTES, SIGNAL_APPROVE, SIGNAL_REJECT
+from contracts.problems import REJECTED, VALIDATION, Problem
 from contracts.topics import topic_matches
 from workflows.engine.decisions import refusal_of, tally
-from workflows.engine.evaluation import EvaluationError, View, evaluate, expression_problem, holds, moment, shown
+from workflows.engine.evaluation import (
+    EvaluationError,
+    View,
+    evaluate,
+    expression_problem,
+    holds,
+    moment,
+    shown,
+    touching,
+)
 from workflows.engine.events import Decision, Message
 from workflows.engine.invoking import invoke
-from workflows.engine.mailbox import binding, decision_document, decision_of, message_document, repeated
+from workflows.engine.mailbox import (
+    Document,
+    binding,
+    decision_document,
+    decision_of,
+    keep,
+    message_document,
+    repeated,
+    take,
+)
 from workflows.engine.paths import open_step
 from workflows.engine.saga import timeout_problem
 from workflows.engine.state import Frame, Operation, Wait
@@ -32,7 +51,8 @@ def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
     """Show the question and wait; decisions that came early count."""
     view = View(turn.state, frame)
     wait = _open_wait(turn, frame, node)
-    wait.title = rendering_of(evaluate(view, node.title))
+    with touching():
+        wait.title = rendering_of(evaluate(view, node.title))
     wait.show = None if node.show is None else evaluate(view, node.show)
     wait.approvers = None if node.approvers is None else _names(evaluate(view, node.approvers))
     _publish_wait(turn, frame, node, wait)
@@ -49,13 +69,16 @@ def start_receive(turn: Turn, frame: Frame, node: Receive) -> None:
     wait = _open_wait(turn, frame, node)
     if node.correlate is not None:
         wait.correlation = _correlation(evaluate(View(turn.state, frame), node.correlate))
-    kept = []
-    for document in turn.state.mailbox:
-        if len(wait.messages) < node.count and document["kind"] == "message" and _wanted(turn, frame, node, document):
-            wait.messages.append(_received(node, document))
-        else:
-            kept.append(document)
-    turn.state.mailbox = kept
+        _refuse_beyond_limit(turn, wait.correlation)
+    room = node.count
+
+    def wanted(document: Document) -> bool:
+        nonlocal room
+        takes = room > 0 and document["kind"] == "message" and _wanted(turn, frame, node, document)
+        room -= takes
+        return takes
+
+    wait.messages = [_received(node, document) for document in take(turn, wanted)]
     if len(wait.messages) >= node.count:
         turn.agenda.append(Succeeded(frame.id, _messages(node, wait)))
     else:
@@ -74,7 +97,7 @@ def message_came(turn: Turn, message: Message) -> None:
             if not _open(node, wait):
                 turn.agenda.append(Succeeded(frame.id, _messages(node, wait)))
             return
-    turn.state.mailbox.append(document)
+    keep(turn, document, message.name)
 
 
 def decision_came(turn: Turn, decision: Decision) -> None:
@@ -83,7 +106,7 @@ def decision_came(turn: Turn, decision: Decision) -> None:
         return
     wait = find_wait(turn, decision.step)
     if wait is None:
-        turn.state.mailbox.append(decision_document(decision))
+        keep(turn, decision_document(decision), SIGNAL_APPROVE if decision.approved else SIGNAL_REJECT)
         return
     node = turn.plan.nodes[wait.node]
     assert isinstance(node, Approval)
@@ -228,9 +251,8 @@ def _who(wait: Wait, decision: str) -> str:
 
 def _take_early_decisions(turn: Turn, wait: Wait) -> list[Decision]:
     names = (wait.path, wait.node, "")
-    mine = [entry for entry in turn.state.mailbox if entry["kind"] == "decision" and entry["step"] in names]
-    turn.state.mailbox = [entry for entry in turn.state.mailbox if entry not in mine]
-    return [decision_of(entry) for entry in mine]
+    mine = take(turn, lambda document: document["kind"] == "decision" and document["step"] in names)
+    return [decision_of(document) for document in mine]
 
 
 def _open(node: Receive, wait: Wait) -> bool:
@@ -263,14 +285,33 @@ def _names(value: Json) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
-        return [rendering_of(item) for item in value]
+        with touching():
+            return [rendering_of(item) for item in value]
     raise EvaluationError(expression_problem(f"`approvers` gave {shown(value)}, not a list of names."))
 
 
 def _correlation(value: Json) -> list[str]:
     if not isinstance(value, dict):
         raise EvaluationError(expression_problem("`correlate` must be a map of field to value."))
-    return correlation_entries(value)
+    with touching():
+        return correlation_entries(value)
+
+
+def _refuse_beyond_limit(turn: Turn, added: list[str]) -> None:
+    """Fail the step whose entries no longer fit: Temporal would terminate the run, and nothing would be undone.
+
+    Raises:
+        EvaluationError: They do not fit.
+    """
+    before = [entry for wait in turn.state.waits.values() for entry in wait.correlation]
+    size = len(json.dumps(before + added))
+    if size <= ATTRIBUTE_LIMIT_BYTES:
+        return
+    detail = (
+        f"What the {len(turn.state.waits) + 1} waiting steps are found by has {size:,} bytes, and a run may have "
+        f"{ATTRIBUTE_LIMIT_BYTES:,}. Let fewer wait at once (`concurrency`), or correlate by shorter values."
+    )
+    raise EvaluationError(Problem(VALIDATION, "Too many steps wait for events", 422, detail))
 
 
 def _text(at: int) -> str:

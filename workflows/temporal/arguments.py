@@ -14,12 +14,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.json import Json
+from contracts.json import Json, Unusable, encode
 from contracts.problems import VALIDATION, Problem
 from workflows.engine.commands import Complete
 from workflows.engine.events import Slice
 
 PACKED_ABOVE = 256 * 1024
+UNPACKED_LIMIT = 256 * 1024 * 1024
+"""Bytes; a megabyte can be packed into a kilobyte, and what is to be resumed may come from anybody."""
+
 _CARRIED = "$saga"
 
 
@@ -66,12 +69,14 @@ def read_arguments(values: Sequence[Any], *, continued: bool, child: bool, resum
         ArgumentsRefusedError: More than one argument, or one that is no JSON.
     """
     carried = _carried(values) if continued or child or resumes else None
+    if resumes and (carried is None or _read_state(carried) is None):
+        raise unreadable_arguments("its memo says that it resumes a run, and it has no state.")
     if carried is not None:
         return Arguments(values[0], _read_state(carried), _read_slice(carried), _read_resumption(carried))
     if len(values) > 1:
         raise ArgumentsRefusedError(_problem(f"It takes one argument, a JSON value, and got {len(values)}."))
-    if values and isinstance(values[0], bytes):
-        raise ArgumentsRefusedError(_problem("Its argument must be JSON (encoding json/plain), and is binary."))
+    if values and isinstance(values[0], Unusable):
+        raise ArgumentsRefusedError(_problem(f"Its argument cannot be read: {values[0].reason}."))
     return Arguments(values[0] if values else {})
 
 
@@ -98,10 +103,10 @@ def slice_result(end: Complete) -> Json:
 
 
 def _carried_state(state: dict[str, Json]) -> dict[str, Json]:
-    text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+    text = encode(state, any_depth=True)
     if len(text) <= PACKED_ABOVE:
         return {"state": state}
-    return {"packed_state": base64.b64encode(zlib.compress(text.encode())).decode()}
+    return {"packed_state": base64.b64encode(zlib.compress(text)).decode()}
 
 
 def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:
@@ -109,6 +114,11 @@ def _carried(values: Sequence[Any]) -> Mapping[str, Any] | None:
         carried = values[1].get(_CARRIED)
         return carried if isinstance(carried, Mapping) else None
     return None
+
+
+def unreadable_arguments(reason: str) -> ArgumentsRefusedError:
+    """Return the refusal of a start that says what to go on from, and says it wrong."""
+    return ArgumentsRefusedError(_problem(f"What it is to go on from cannot be read: {reason}"))
 
 
 def _problem(detail: str) -> Problem:
@@ -119,7 +129,11 @@ def _read_state(carried: Mapping[str, Any]) -> dict[str, Json] | None:
     packed = carried.get("packed_state")
     if packed is None:
         return carried.get("state")
-    state: dict[str, Json] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    unpacking = zlib.decompressobj()
+    text = unpacking.decompress(base64.b64decode(packed), UNPACKED_LIMIT)
+    if unpacking.unconsumed_tail:
+        raise ValueError("it is larger than a state can be")
+    state: dict[str, Json] = json.loads(text)
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,13 +12,13 @@ from contracts.names import (
     ATTRIBUTE_CORRELATION,
     ATTRIBUTE_DEFINITION,
     ATTRIBUTE_KEY,
+    ATTRIBUTE_LIMIT_BYTES,
     ATTRIBUTE_STATUS,
     ATTRIBUTE_VERSION,
 )
 from workflows.language.library import pin_of
 from workflows.language.triggers import Definition
 
-VALUE_LIMIT_BYTES = 2048
 STATUS_RUNNING = "running"
 
 _KEYWORDS: Mapping[str, SearchAttributeKey[str]] = {
@@ -79,5 +80,12 @@ def _update(name: str, value: str | list[str]) -> SearchAttributeUpdate[Any]:
 
 
 def _cut(text: str) -> str:
-    encoded = text.encode()
-    return text if len(encoded) <= VALUE_LIMIT_BYTES else encoded[:VALUE_LIMIT_BYTES].decode(errors="ignore")
+    """Return the longest beginning that the server takes; it counts the value as JSON, in which a letter may be six."""
+    if len(json.dumps(text)) <= ATTRIBUTE_LIMIT_BYTES:
+        return text
+    size = len(json.dumps(""))
+    for end, letter in enumerate(text):
+        size += len(json.dumps(letter)) - len(json.dumps(""))
+        if size > ATTRIBUTE_LIMIT_BYTES:
+            return text[:end]
+    return text

@@ -24,10 +24,13 @@ from temporalio.exceptions import (
     WorkflowAlreadyStartedError,
 )
 
-from contracts.json import Json
+from contracts.json import Json, NotJsonError, encode
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Outcome, Problem
 
 _ARMED = "armed"
+_LEFT_OUT = "left_out"
+_ALWAYS_TOLD = ("saga_status",)
+_EXTENSIONS_LIMIT_BYTES = 256 * 1024
 _TIMEOUTS: Mapping[TimeoutType | None, str] = {
     TimeoutType.START_TO_CLOSE: "An attempt did not end within its time.",
     TimeoutType.SCHEDULE_TO_START: "No worker took it in time; it has not started.",
@@ -76,8 +79,20 @@ def _told(error: BaseException) -> Problem:
 def failure_of(problem: Problem, armed: Sequence[Json] = ()) -> ApplicationError:
     """Return the error that carries `problem` through Temporal, and what a slice has armed, for its parent."""
     message = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
-    details = [problem.to_json(), *([{_ARMED: list(armed)}] if armed else [])]
+    details = [_sendable(problem).to_json(), *([{_ARMED: list(armed)}] if armed else [])]
     return ApplicationError(message, *details, type=problem.type, non_retryable=True)
+
+
+def _sendable(problem: Problem) -> Problem:
+    """Return the problem without what makes it too large to be told; it says how much that was."""
+    try:
+        size = len(encode(dict(problem.extensions), any_depth=True))
+    except NotJsonError as error:
+        return replace(problem, extensions={_LEFT_OUT: f"its other members: {error}"})
+    if size <= _EXTENSIONS_LIMIT_BYTES:
+        return problem
+    kept = {name: problem.extensions[name] for name in _ALWAYS_TOLD if name in problem.extensions}
+    return replace(problem, extensions=kept | {_LEFT_OUT: f"its other members: {size:,} bytes"})
 
 
 def armed_of(error: BaseException) -> tuple[Json, ...]:

@@ -1,8 +1,8 @@
 """Signals and updates as events of the engine.
 
 A signal carries `[data]`, or `[data, {"event", "message_id"}]` when the bridge made it of an event. It cannot be
-refused, so whatever it carries is taken; a decision in it that is wrong is the engine's to refuse. An update can be
-refused, so its form is checked here, and the person is told what is wrong.
+refused, so whatever it carries is taken: what cannot be read is put on record, and a decision in it that is wrong is
+the engine's to refuse. An update can be refused, so its form is checked here, and the person is told what is wrong.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contracts.json import Json
+from contracts.json import Json, Unusable
 from contracts.names import SIGNAL_APPROVE, SIGNAL_REJECT
 from contracts.problems import VALIDATION, Problem
-from workflows.engine.events import Decision, Event, Message
+from workflows.engine.events import Decision, Event, Message, MessageRefused
 
 _DECISIONS = {"approve": True, "reject": False}
 _MEMBERS = frozenset({"step", "decision", "approver", "roles", "comment", "data"})
@@ -31,6 +31,9 @@ class DecisionRefusedError(Exception):
 
 def signalled(name: str, values: Sequence[Any], at: int) -> Event:
     """Return the event that the signal `name` with the arguments `values` stands for; `at` is in milliseconds."""
+    unreadable = next((value for value in values if isinstance(value, Unusable)), None)
+    if unreadable is not None:
+        return MessageRefused(at, name, unreadable.reason)
     data = values[0] if values else None
     origin = values[1] if len(values) > 1 and isinstance(values[1], Mapping) else {}
     event, message_id = origin.get("event"), origin.get("message_id")

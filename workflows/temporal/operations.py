@@ -8,25 +8,31 @@ that is still being started is cancelled once it has started: before that, Tempo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
-from contracts.json import Json
-from contracts.names import workflow_id
+from contracts.json import Json, Unusable, encode
+from contracts.names import short_id, workflow_id
+from contracts.problems import RUNTIME, Problem
 from workflows.engine.commands import Cancel, StartActivity, StartChild, StartTimer
 from workflows.engine.events import Done, Event, Failed, Fired
 from workflows.language.library import Library
 from workflows.temporal.arguments import slice_arguments
 from workflows.temporal.attributes import key_of, starting_attributes
+from workflows.temporal.budget import TaskBudget
 from workflows.temporal.failures import armed_of, cancelled, problem_of
 from workflows.temporal.options import local_options, priority, remote_options, summary, timer_duration
 
 MEMO_CORRELATION = "correlation_id"
+MEMO_DEPTH = "depth"
 MEMO_RESUMES = "resumes"
+_OF_A_LOCAL_ANSWER = 32 * 1024  # bytes, until it is there
+_OF_A_COMMAND = 1000  # bytes, about, without its values
 
 Work = StartActivity | StartTimer | StartChild | Cancel
 Handle = asyncio.Task[Any]
@@ -45,7 +51,8 @@ class Operations:
         deliver: Takes the event in which an operation ends.
         crash: Takes an error that is no failure of the operation, but of this code: the workflow task must fail.
         library: What is loaded, to pin children.
-        correlation_id: Is handed on to children.
+        memo: Is handed on to children.
+        budget: Of the current workflow task; what it does not take waits for the next.
     """
 
     def __init__(
@@ -53,11 +60,14 @@ class Operations:
         deliver: Callable[[Event], None],
         crash: Callable[[BaseException], None],
         library: Callable[[], Library],
-        correlation_id: str | None,
+        memo: Mapping[str, Json],
+        budget: TaskBudget,
     ) -> None:
         """Begin with nothing in flight."""
         self._deliver, self._crash, self._library = deliver, crash, library
-        self._memo = {MEMO_CORRELATION: correlation_id} if correlation_id else None
+        self._memo, self._budget = dict(memo), budget
+        self._reserved: dict[str, int] = {}
+        self.held: deque[StartActivity | StartChild] = deque()
         self._timers: dict[str, Handle] = {}
         self._work: dict[str, Handle] = {}
         self._starting: dict[str, bool] = {}
@@ -65,14 +75,22 @@ class Operations:
     def carry_out(self, command: Work) -> None:
         """Start or cancel an operation."""
         match command:
-            case StartActivity():
-                self._start_activity(command)
+            case StartActivity() | StartChild():
+                self.held.append(command)
+                self.start_held()
             case StartTimer():
                 self._start_timer(command)
-            case StartChild():
-                self._start_child(command)
             case Cancel():
                 self._cancel(command.id)
+
+    def start_held(self) -> None:
+        """Start what this workflow task still takes, in order."""
+        while self.held and self._budget.takes(_size(self.held[0])):
+            command = self.held.popleft()
+            if isinstance(command, StartActivity):
+                self._start_activity(command)
+            else:
+                self._start_child(command)
 
     def _start_activity(self, command: StartActivity) -> None:
         args = [command.args, command.context.to_json()]
@@ -80,13 +98,14 @@ class Operations:
         handle: Handle
         if rules.local:
             # Its summary would be paid for and shown nowhere.
+            self._reserved[command.id] = _size(command)
             handle = workflow.start_local_activity(
-                command.action, args=args, activity_id=command.id, **local_options(rules)
+                command.action, args=args, activity_id=short_id(command.id), **local_options(rules)
             )
         else:
             title = summary(command.summary)
             handle = workflow.start_activity(
-                command.action, args=args, activity_id=command.id, summary=title, **remote_options(rules)
+                command.action, args=args, activity_id=short_id(command.id), summary=title, **remote_options(rules)
             )
         single = not rules.local and rules.retry.attempts == 1
         self._watch(command.id, handle, partial(_output, single_attempt=single))
@@ -102,7 +121,11 @@ class Operations:
         task.add_done_callback(partial(self._child_began, command))
 
     def _cancel(self, identity: str) -> None:
-        if identity in self._timers:
+        waiting = next((command for command in self.held if command.id == identity), None)
+        if waiting is not None:
+            self.held.remove(waiting)
+            self._deliver(Failed(now_ms(), identity, cancelled(started=False)))
+        elif identity in self._timers:
             self._timers.pop(identity).cancel()
         elif identity in self._work:
             self._work[identity].cancel()
@@ -115,11 +138,21 @@ class Operations:
 
     def _work_ended(self, identity: str, outcome: Callable[[str, Handle], Event], handle: Handle) -> None:
         del self._work[identity]
+        self._count_local_answer(identity, handle)
         error = None if handle.cancelled() else handle.exception()
         if error is not None and not isinstance(error, FailureError):
             self._crash(error)
         else:
             self._deliver(outcome(identity, handle))
+
+    def _count_local_answer(self, identity: str, handle: Handle) -> None:
+        """A local activity sends its answer, not its arguments, and with the task in which it was given."""
+        reserved = self._reserved.pop(identity, None)
+        if reserved is None:
+            return
+        answered = not handle.cancelled() and handle.exception() is None
+        self._budget.spend((len(encode(handle.result(), any_depth=True)) if answered else 0) - reserved)
+        self.start_held()
 
     def _timer_ended(self, identity: str, timer: Handle) -> None:
         # A timer that was cancelled is forgotten already; its id may be in use again.
@@ -131,7 +164,8 @@ class Operations:
     async def _begin_child(self, command: StartChild) -> ChildHandle:
         identity = command.workflow.partition("@")[0]
         key = command.key
-        target = f"{workflow.info().workflow_id}/{command.id}" if key is None else workflow_id(identity, key)
+        path = f"{workflow.info().workflow_id}/{command.id}"
+        target = short_id(path) if key is None else workflow_id(identity, key)
         # May differ in a replay: what is in the history counts, and only type and id are compared with it.
         definition = self._library().choose(command.workflow, key_of(identity, target), command.input)
         args = [command.input] if command.slice is None else slice_arguments(command.input, command.slice)
@@ -182,7 +216,19 @@ def _output(identity: str, handle: Handle, *, single_attempt: bool = False) -> E
     error = handle.exception()
     if error is not None:
         return Failed(now_ms(), identity, problem_of(error, single_attempt=single_attempt))
-    return Done(now_ms(), identity, handle.result())
+    result = handle.result()
+    if isinstance(result, Unusable):
+        detail = f"Its answer cannot be read: {result.reason}."
+        return Failed(now_ms(), identity, Problem(RUNTIME, "The answer is unusable", 502, detail, outcome="unknown"))
+    return Done(now_ms(), identity, result)
+
+
+def _size(command: StartActivity | StartChild) -> int:
+    """Return about how many bytes a command sends."""
+    if isinstance(command, StartChild):
+        return _OF_A_COMMAND + len(encode([command.input, command.slice], any_depth=True))
+    size = _OF_A_COMMAND + len(encode(command.args, any_depth=True))
+    return max(_OF_A_LOCAL_ANSWER, 2 * size) if command.execution.local else size
 
 
 def _slice_output(identity: str, handle: Handle) -> Event:

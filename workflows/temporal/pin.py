@@ -10,6 +10,7 @@ chooses which marker to ask for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ from contracts.json import Json
 from contracts.problems import VALIDATION, Problem
 from workflows.language.library import Library, pin_of
 from workflows.language.triggers import Definition
+
+_PIN = re.compile(r"[0-9A-Za-z.\-]{1,100}\+[0-9a-f]{8}")
 
 
 class VersionNotLoadedError(Exception):
@@ -61,6 +64,8 @@ def pinned_definition(library: Library, type_name: str, pin: str | None, run: Be
     """
     identity, _, version = type_name.partition("@")
     loaded = library.versions.get(identity, ())
+    if pin is not None and not _PIN.fullmatch(pin):
+        raise UnknownDefinitionError(_no_pin(pin))
     if pin is not None:
         return _by_pin(identity, pin, loaded)
     candidates = [definition for definition in loaded if version in {"", definition.version}]
@@ -90,6 +95,11 @@ def _by_marker(library: Library, type_name: str, candidates: Sequence[Definition
         where = f"The pin of this run of {type_name} is in its history (TemporalChangeVersion)."
         raise VersionNotLoadedError(f"{where} Loaded: {_names(candidates)}.")
     return found
+
+
+def _no_pin(pin: str) -> Problem:
+    detail = f"The search attribute SagaVersion is {pin[:100]!r}, which is none of ours: start the run without it."
+    return Problem(VALIDATION, "Not a version", 422, detail)
 
 
 def unknown_definition(library: Library, type_name: str) -> Problem:

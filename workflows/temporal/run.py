@@ -20,7 +20,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import CancelledError
 
-from contracts.json import Json
+from contracts.json import Json, NotJsonError, encode
 from contracts.names import (
     ATTRIBUTE_DEFINITION,
     ATTRIBUTE_STATUS,
@@ -35,7 +35,9 @@ from contracts.names import (
 )
 from contracts.names import pin as pin_name
 from contracts.problems import Problem
+from contracts.sizes import CARRIED_LIMIT_BYTES
 from workflows.engine.advance import new_state
+from workflows.engine.carrying import too_large
 from workflows.engine.commands import (
     Cancel,
     CancelRun,
@@ -58,8 +60,10 @@ from workflows.engine.events import (
     Migrated,
     Resumed,
     RunInfo,
+    StateTooLarge,
 )
 from workflows.engine.serial import state_from_json
+from workflows.engine.state import State
 from workflows.language.library import Library
 from workflows.language.plan import Plan
 from workflows.language.triggers import Definition
@@ -70,16 +74,19 @@ from workflows.temporal.arguments import (
     continuation,
     read_arguments,
     slice_result,
+    unreadable_arguments,
 )
 from workflows.temporal.attributes import business_key_of, changes, pinned_version
+from workflows.temporal.budget import TaskBudget
 from workflows.temporal.course import Course
 from workflows.temporal.failures import failure_of
 from workflows.temporal.messages import DecisionRefusedError, decided, signalled
-from workflows.temporal.operations import MEMO_CORRELATION, MEMO_RESUMES, Operations, now_ms
+from workflows.temporal.operations import MEMO_CORRELATION, MEMO_DEPTH, MEMO_RESUMES, Operations, now_ms
 from workflows.temporal.pin import Beginning, UnknownDefinitionError, VersionNotLoadedError, pinned_definition
 
 LibrarySource: TypeAlias = Callable[[], Library]
 End: TypeAlias = Complete | Fail | CancelRun | ContinueAsNew
+MARKER_TOO_LARGE = "saga-state-too-large"
 Answer: TypeAlias = "asyncio.Future[None]"
 
 
@@ -102,6 +109,7 @@ class SagaRun:
         self._cancel_seen = False
         self._inbox: deque[tuple[Event, Answer | None]] = deque()
         self._wake = asyncio.Event()
+        self._task = TaskBudget()
         try:
             self._begin(arguments)
         except (ArgumentsRefusedError, UnknownDefinitionError) as error:
@@ -112,14 +120,15 @@ class SagaRun:
 
     def _begin(self, values: Sequence[Any]) -> None:
         info = workflow.info()
-        given = _given(values)
-        carried = None if given.state is None else state_from_json(given.state | {"input": given.input})
+        given, carried = _given(values)
         pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
         plan = pinned_definition(type(self).source(), info.workflow_type, pin, _beginning(given)).plan
-        correlation = _correlation_id()
-        self._operations = Operations(self._deliver, self._crash, type(self).source, correlation)
+        about = _about(plan, given)
+        self._operations = Operations(
+            self._deliver, self._crash, type(self).source, _memo_of_children(about), self._task
+        )
         self._course = Course(plan, carried or new_state(plan))
-        self._first: Sequence[Command] = self._course.take(_first_event(plan, given, correlation))
+        self._first: Sequence[Command] = self._course.take(_first_event(given, about))
 
     async def _walk(self) -> Json:
         """Run to the end; the body of every subclass's `run`."""
@@ -130,12 +139,20 @@ class SagaRun:
         self._carry_out(self._first)
         self._first = ()
         while True:
-            if self._inbox:
+            if self._inbox and self._task.is_full(self._inbox[0][0]):
+                await self._uncancelled(self._task.next())
+            elif self._inbox:
                 self._take(*self._inbox.popleft())
+            elif self._operations.held:
+                await self._uncancelled(self._task.next())
+                self._operations.start_held()
             elif self._end is None:
                 await self._uncancelled(self._woken())
             elif not workflow.all_handlers_finished():
                 await self._uncancelled(workflow.wait_condition(workflow.all_handlers_finished))
+            elif isinstance(self._end, ContinueAsNew) and (size := self._excess_to_carry()):
+                self._end = None
+                self._take(StateTooLarge(now_ms(), size), None)
             else:
                 return self._close(self._end)
 
@@ -185,7 +202,8 @@ class SagaRun:
 
     def _drain_if_long(self) -> None:
         # Once cancelled, a run must not continue as new: the next execution could not end as cancelled.
-        if self._end is None and not self._course.state.draining and not self._cancel_seen and self._is_long():
+        state = self._course.state
+        if self._end is None and not (state.full or state.stays) and not self._cancel_seen and self._is_long():
             self._carry_out(self._course.take(DrainRequested(now_ms())))
 
     def _is_long(self) -> bool:
@@ -221,12 +239,32 @@ class SagaRun:
             raise CancelledError(end.problem.detail or end.problem.title)
         return end.result if self._course.state.slice is None else slice_result(end)
 
+    def _excess_to_carry(self) -> int | None:
+        """Return the size of what the next execution would have to be given, bytes, where that is too much.
+
+        How large a packed state is may differ between releases of zlib, so the history keeps what was found: a replay
+        only asks for the marker.
+        """
+        if workflow.unsafe.is_replaying():
+            return self._carried_size() if workflow.patched(MARKER_TOO_LARGE) else None
+        size = self._carried_size()
+        return size if size > CARRIED_LIMIT_BYTES and workflow.patched(MARKER_TOO_LARGE) else None
+
+    def _carried_size(self) -> int:
+        try:
+            return sum(len(encode(value, any_depth=True)) for value in self._carried())
+        except NotJsonError:
+            return CARRIED_LIMIT_BYTES + 1  # not to be sent at all; nothing that got into a state is known to do that
+
+    def _carried(self) -> list[Json]:
+        state = self._course.state_document()
+        return continuation(state.pop("input"), state)
+
     def _continue_as_new(self) -> NoReturn:
-        state, name = self._course.state_document(), workflow.info().workflow_type
-        identity, at, _ = name.partition("@")
+        identity, at, _ = (name := workflow.info().workflow_type).partition("@")
         # The name of a type that says a version says the one that the run follows, also after it moved.
         named = f"{identity}@{self._course.plan.version}" if at else name
-        workflow.continue_as_new(args=continuation(state.pop("input"), state), workflow=named)
+        workflow.continue_as_new(args=self._carried(), workflow=named)
 
     def _deliver(self, event: Event, answer: Answer | None = None) -> None:
         self._inbox.append((event, answer))
@@ -304,6 +342,8 @@ class SagaRun:
         except migrating.MigrationRefusedError as error:
             raise failure_of(error.problem) from error
         problem = migrating.refusal(type(self).source(), self._course.plan, self._course.state, event)
+        if problem is None and (size := self._carried_size()) > CARRIED_LIMIT_BYTES:
+            problem = too_large(self._course.state, size)
         if problem is not None:
             raise failure_of(problem)
 
@@ -341,16 +381,28 @@ def decoded(values: Sequence[RawValue]) -> list[Any]:
     return [converter.from_payload(value.payload) for value in values]
 
 
-def _given(values: Sequence[Any]) -> Arguments:
+def _given(values: Sequence[Any]) -> tuple[Arguments, State | None]:
+    """Return what the run is started with, and the state that it goes on from.
+
+    Raises:
+        ArgumentsRefusedError: It cannot be read. What the run itself carried over can: a worker that cannot read it is
+            the wrong one, and fails the task.
+    """
     info = workflow.info()
     resumes = workflow.memo_value(MEMO_RESUMES, default=None) is not None
-    return read_arguments(
-        values, continued=info.continued_run_id is not None, child=info.parent is not None, resumes=resumes
-    )
+    continued = info.continued_run_id is not None
+    try:
+        given = read_arguments(values, continued=continued, child=info.parent is not None, resumes=resumes)
+        return given, None if given.state is None else state_from_json(given.state | {"input": given.input})
+    except (ArgumentsRefusedError, MemoryError):
+        raise
+    except Exception as error:
+        if continued:
+            raise
+        raise unreadable_arguments(f"{type(error).__name__}: {error}") from error
 
 
-def _first_event(plan: Plan, given: Arguments, correlation_id: str | None) -> Event:
-    about = _about(plan, correlation_id)
+def _first_event(given: Arguments, about: RunInfo) -> Event:
     if given.state is None:
         return Begun(now_ms(), about, given.input, given.slice)
     if given.resumption is None:
@@ -358,12 +410,25 @@ def _first_event(plan: Plan, given: Arguments, correlation_id: str | None) -> Ev
     return Resumed(now_ms(), about, given.resumption.since, given.resumption.landed)
 
 
-def _about(plan: Plan, correlation_id: str | None) -> RunInfo:
+def _about(plan: Plan, given: Arguments) -> RunInfo:
     info = workflow.info()
     # A run that Temporal repeats by its own cron or retry has other effects, so other idempotency keys.
     identity = info.first_execution_run_id if info.continued_run_id is None else info.original_execution_run_id
     key = business_key_of(info.search_attributes, plan.id, info.workflow_id)
-    return RunInfo(identity, info.workflow_id, key, correlation_id)
+    correlation, depth = _memo_value(MEMO_CORRELATION), _memo_value(MEMO_DEPTH)
+    return RunInfo(
+        identity,
+        info.workflow_id,
+        key,
+        correlation if isinstance(correlation, str) else None,
+        depth if isinstance(depth, int) and info.parent is not None else 0,
+    )
+
+
+def _memo_of_children(about: RunInfo) -> dict[str, Json]:
+    """Return what the children of this execution are told."""
+    memo: dict[str, Json] = {} if about.correlation_id is None else {MEMO_CORRELATION: about.correlation_id}
+    return memo | {MEMO_DEPTH: about.depth + 1}
 
 
 def _beginning(given: Arguments) -> Beginning:
@@ -372,6 +437,6 @@ def _beginning(given: Arguments) -> Beginning:
     return Beginning(key, given.input)
 
 
-def _correlation_id() -> str | None:
-    value = workflow.memo_value(MEMO_CORRELATION, default=None)
-    return value if isinstance(value, str) else None
+def _memo_value(name: str) -> object:
+    value: object = workflow.memo_value(name, default=None)
+    return value
