@@ -16,9 +16,12 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
+from activities.problems import PermanentProblemError
 from activities.resources import Resources
 from contracts.actions import ActionSpec
 from contracts.json import Json
+from contracts.problems import RUNTIME, Problem
+from contracts.sizes import excess, too_large
 from contracts.steps import StepContext
 
 IDS: Final = UUID("5d0bb1fd-6cb1-5a0b-9a5c-0f6d1f2c8a34")
@@ -40,6 +43,7 @@ class Call:
         attempt: 1 for the first.
         scheduled_at: When the step was scheduled; the same at every attempt.
         heartbeat: Tells the server that the attempt is alive, and how far it is.
+        tainted: Whether the effect of an earlier attempt may have happened.
     """
 
     context: StepContext
@@ -47,6 +51,7 @@ class Call:
     attempt: int
     scheduled_at: datetime
     heartbeat: Callable[[Json], None]
+    tainted: bool = False
 
     def stable_id(self, purpose: str = "") -> UUID:
         """Return an id that is the same at every attempt of this step."""
@@ -81,9 +86,18 @@ class Action(Generic[Given, Made]):
 
         Raises:
             pydantic.ValidationError: `arguments` do not fit the input model.
+            PermanentProblemError: The output cannot be written; the effect stands, whatever becomes of the answer.
         """
         made = await self.function(self.given.model_validate(arguments), call)
-        output: Json = made.model_dump(mode="json", by_alias=True)
+        try:
+            output: Json = made.model_dump(mode="json", by_alias=True)
+            size = excess(output)
+        except (ValueError, TypeError) as error:
+            problem = Problem(RUNTIME, "The result cannot be sent", 500, str(error), outcome="unknown")
+            raise PermanentProblemError(problem) from error
+        if size is not None:
+            detail = too_large("The result", size)
+            raise PermanentProblemError(Problem(RUNTIME, "The result is too large", 413, detail, outcome="unknown"))
         return output
 
 

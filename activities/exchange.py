@@ -1,4 +1,8 @@
-"""One request and its answer, with every limit that an answer of unknown size and speed needs."""
+"""One request and its answer, with every limit that an answer of unknown size and speed needs.
+
+Redirects are followed here and not by the library: it reads the body of each to its end, and takes headers that are
+meant for one host along to another.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,8 @@ from typing import Final
 
 import httpx
 
-from activities.outbound import CONNECT_SECONDS, READ_SECONDS
+from activities.decoding import ACCEPTED, TooLargeError, UndecodableError, charset_of, read
+from activities.outbound import CONNECT_SECONDS, MAX_REDIRECTS, READ_SECONDS
 from activities.problems import PermanentProblemError
 from activities.responses import Reply
 from contracts.problems import COMMUNICATION, VALIDATION, Problem
@@ -17,6 +22,9 @@ MAX_RESPONSE_BYTES: Final = 1024 * 1024
 
 _FRAMING: Final = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer"}
+)
+_GO_TO_OTHER_HOSTS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host", "user-agent"}
 )
 
 
@@ -54,28 +62,66 @@ async def exchange(client: httpx.AsyncClient, request: Request) -> Reply:
         httpx.HTTPError: The request or the answer did not get through.
         AddressRefusedError: The address may not be reached.
     """
-    async with client.stream(
+    response = await client.send(_built(client, request), stream=True, follow_redirects=False)
+    try:
+        if request.follow_redirects:
+            response = await _followed(client, response)
+        content = await _limited(response, request.max_bytes)
+    finally:
+        await response.aclose()
+    url = str(response.url.copy_with(query=None, fragment=None))
+    return Reply(response.status_code, response.headers, content, charset_of(_content_type(response)), url)
+
+
+def _built(client: httpx.AsyncClient, request: Request) -> httpx.Request:
+    return client.build_request(
         request.method,
         _url(request.url),
-        headers=_headers(request.headers),
+        headers={**_headers(request.headers), "accept-encoding": ACCEPTED},
         content=request.content,
         timeout=httpx.Timeout(request.read_seconds, connect=request.connect_seconds),
-        follow_redirects=request.follow_redirects,
-    ) as response:
-        content = await _limited(response, request.max_bytes)
-        url = str(response.url.copy_with(query=None, fragment=None))
-        return Reply(response.status_code, response.headers, content, response.encoding or "utf-8", url)
+    )
+
+
+async def _followed(client: httpx.AsyncClient, response: httpx.Response) -> httpx.Response:
+    """Go where redirects lead; none of their bodies is read."""
+    for _ in range(MAX_REDIRECTS):
+        following = response.next_request
+        if following is None:
+            return response
+        await response.aclose()
+        if _origin(following.url) != _origin(response.url):
+            following.headers = httpx.Headers(
+                {name: value for name, value in following.headers.items() if name in _GO_TO_OTHER_HOSTS}
+            )
+        response = await client.send(following, stream=True, follow_redirects=False)
+    if response.next_request is not None:
+        await response.aclose()
+        raise httpx.TooManyRedirects(f"There are more than {MAX_REDIRECTS} redirects.", request=response.request)
+    return response
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 async def _limited(response: httpx.Response, limit: int) -> bytes:
-    content = bytearray()
-    async for piece in response.aiter_bytes():
-        content += piece
-        if len(content) > limit:
-            detail = f"The answer ({response.status_code}) is larger than {limit} bytes; it was not read to its end."
-            problem = Problem(COMMUNICATION, "The answer is too large", 502, detail, outcome="unknown")
-            raise PermanentProblemError(problem)
-    return bytes(content)
+    try:
+        return await read(response.aiter_raw(), response.headers.get("content-encoding", ""), limit)
+    except TooLargeError as error:
+        detail = f"The answer ({response.status_code}) is larger than {limit} bytes; it was not read to its end."
+        raise _unusable("The answer is too large", detail) from error
+    except UndecodableError as error:
+        raise _unusable("The answer is malformed", f"The answer ({response.status_code}): {error}.") from error
+
+
+def _unusable(title: str, detail: str) -> PermanentProblemError:
+    """The request was carried out, whatever its answer looks like."""
+    return PermanentProblemError(Problem(COMMUNICATION, title, 502, detail, outcome="unknown"))
+
+
+def _content_type(response: httpx.Response) -> str:
+    return str(response.headers.get("content-type", ""))
 
 
 def _url(text: str) -> httpx.URL:

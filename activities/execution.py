@@ -23,7 +23,6 @@ from activities.problems import PermanentProblemError
 from activities.resources import Resources
 from contracts.json import Json
 from contracts.problems import RUNTIME, VALIDATION, Problem
-from contracts.sizes import excess, too_large
 from contracts.steps import StepContext
 
 HEARTBEAT_SECONDS: Final = 10.0
@@ -50,8 +49,8 @@ async def _attempt(action: Action[Any, Any], resources: Resources, arguments: An
         info = activity.info()
         async with asyncio.timeout(_seconds_left()):
             with _beating(attempts) as heartbeat:
-                call = Call(context, resources, info.attempt, info.scheduled_time, heartbeat)
-                return _sendable(await action(arguments, call))
+                call = Call(context, resources, info.attempt, info.scheduled_time, heartbeat, attempts.tainted)
+                return await action(arguments, call)
     except ApplicationError:
         raise
     except Exception as error:  # the one place where an action's errors become problems
@@ -67,15 +66,6 @@ def _reported(error: Exception, context: StepContext | None, attempts: Attempts)
         # What goes into the history has no traceback; whoever mends the action needs it.
         _log.error("action_broke", step=context.idempotency_key if context else None, exc_info=error)
     return translated
-
-
-def _sendable(output: Json) -> Json:
-    size = excess(output)
-    if size is None:
-        return output
-    # The action has had its effect, whatever becomes of its answer.
-    problem = Problem(RUNTIME, "The result is too large", 413, too_large("The result", size), outcome="unknown")
-    raise PermanentProblemError(problem)
 
 
 def _context(document: Any) -> StepContext:

@@ -4,7 +4,7 @@
 `translate` adds the step's own retry rules, which a Temporal policy cannot express: a list of types that *are*
 retried, and jitter. The problem's outcome is "unknown" where the effect may have happened: a request was sent and no
 answer came, a transaction's commit was not confirmed, an attempt ran out of time. An exception that nobody expected
-is a plain failure of its attempt: an action that cannot tell raises a problem with outcome "unknown" itself.
+leaves it unknown too: it may have come after the effect, and one compensation too many is safer than one too few.
 
 Failures that are foreseen are benign to Temporal's SDK, which then neither logs a traceback nor counts them as broken
 code: they are in the run's history, where its definition deals with them. What nobody foresaw stays loud.
@@ -92,9 +92,8 @@ def failure_of(error: Exception) -> Failure:
         case TimeoutError():
             detail = "The attempt did not end in its time."
             return Failure(Problem(TIMEOUT, "Out of time", 504, detail, outcome="unknown"), retryable=True)
-    return Failure(
-        Problem(RUNTIME, "The action failed unexpectedly", 500, _plain(f"{type(error).__name__}: {error}")), True
-    )
+    detail = _plain(f"{type(error).__name__}: {error}")
+    return Failure(Problem(RUNTIME, "The action failed unexpectedly", 500, detail, outcome="unknown"), retryable=True)
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -14,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from activities.action import Call, action
 from activities.connections import connection_named
 from activities.exchange import MAX_RESPONSE_BYTES, Request, exchange, merged
+from activities.failures import failure_of
 from activities.outbound import CONNECT_SECONDS, READ_SECONDS
+from activities.problems import PermanentProblemError
 from activities.responses import unexpected
+from contracts.problems import COMMUNICATION, Problem
 from contracts.tracing import current_trace
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
@@ -24,6 +28,8 @@ StatusPattern = Annotated[str, StringConstraints(pattern=r"^([1-5]xx|[1-5]\d\d(-
 Status = Annotated[int, Field(ge=100, le=599)]
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_NOT_IDEMPOTENT: Final = frozenset({"POST", "PATCH"})
+_SAY_SO: Final = "If the other side does no harm by carrying it out twice, say `idempotent: true`."
 
 
 class HttpRequest(BaseModel):
@@ -46,6 +52,9 @@ class HttpRequest(BaseModel):
     read_timeout: float = Field(READ_SECONDS, gt=0, le=3600, description="Seconds for each piece of the answer.")
     max_response_bytes: int = Field(MAX_RESPONSE_BYTES, gt=0, le=MAX_RESPONSE_BYTES)
     follow_redirects: bool = Field(False, description="Follow up to 5 redirects; not together with `connection`.")
+    idempotent: bool = Field(
+        False, description="A POST or PATCH may be sent again although it may have been carried out."
+    )
 
     @field_validator("method", mode="before")
     @classmethod
@@ -67,6 +76,10 @@ class HttpRequest(BaseModel):
     def sends_json(self) -> bool:
         """Tell whether a JSON body was given; `null` is one."""
         return "body" in self.model_fields_set
+
+    def may_be_repeated(self) -> bool:
+        """Tell whether it does no harm to carry it out twice (RFC 9110, 9.2.2)."""
+        return self.idempotent or self.method not in _NOT_IDEMPOTENT
 
     def content(self) -> bytes | None:
         """Return the body's bytes."""
@@ -94,22 +107,37 @@ async def http_request(given: HttpRequest, call: Call) -> HttpReply:
     """Call an HTTP API and return its answer.
 
     An unsafe method carries the step's `Idempotency-Key`, so that a server which knows the header carries out a
-    repeated attempt once.
+    repeated attempt once. A POST or PATCH that may have been carried out is sent again only if the step says that it is
+    `idempotent`.
     """
     url, headers = _target(given, call)
-    reply = await exchange(
-        call.resources.http,
-        Request(
-            given.method,
-            _with_query(url, given.query),
-            merged(_defaults(given, call.context.idempotency_key), headers, given.headers),
-            given.content(),
-            connect_seconds=given.connect_timeout,
-            read_seconds=given.read_timeout,
-            max_bytes=given.max_response_bytes,
-            follow_redirects=given.follow_redirects,
-        ),
+    request = Request(
+        given.method,
+        _with_query(url, given.query),
+        merged(_defaults(given, call.context.idempotency_key), headers, given.headers),
+        given.content(),
+        connect_seconds=given.connect_timeout,
+        read_seconds=given.read_timeout,
+        max_bytes=given.max_response_bytes,
+        follow_redirects=given.follow_redirects,
     )
+    if given.may_be_repeated():
+        return await _carried_out(given, call, request)
+    if call.tainted:
+        detail = f"An earlier attempt of this {given.method} may have been carried out. {_SAY_SO}"
+        raise PermanentProblemError(Problem(COMMUNICATION, "Not sent again", 502, detail, outcome="unknown"))
+    try:
+        return await _carried_out(given, call, request)
+    except Exception as error:
+        problem = failure_of(error).problem
+        if problem.outcome == "failed":
+            raise
+        detail = f"{problem.detail} It is not sent again. {_SAY_SO}"
+        raise PermanentProblemError(replace(problem, detail=detail)) from error
+
+
+async def _carried_out(given: HttpRequest, call: Call, request: Request) -> HttpReply:
+    reply = await exchange(call.resources.http, request)
     if not given.expects(reply.status):
         raise unexpected(reply, datetime.now(UTC))
     return HttpReply(status=reply.status, headers=reply.shown_headers(), body=reply.body(), url=reply.url)

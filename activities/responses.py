@@ -7,7 +7,7 @@ in the middle of its work), the outcome is unknown.
 
 from __future__ import annotations
 
-import json
+import codecs
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -17,7 +17,7 @@ from typing import Final
 import httpx
 
 from activities.problems import PermanentProblemError, TemporaryProblemError
-from contracts.json import Json
+from contracts.json import Json, NotJsonError, decode
 from contracts.problems import (
     AUTHENTICATION,
     AUTHORIZATION,
@@ -87,12 +87,11 @@ class Reply:
         if not self.is_json():
             return self.text()
         try:
-            parsed: Json = json.loads(self.content, parse_constant=_no_constant)
-        except (ValueError, RecursionError) as error:
-            detail = f"{self.url} answered {self.status} with content type JSON, and the body is none."
+            return decode(self.content.removeprefix(codecs.BOM_UTF8))
+        except NotJsonError as error:
+            detail = f"{self.url} answered {self.status} with content type JSON, and the body is none: {error}."
             problem = Problem(COMMUNICATION, "The answer is malformed", 502, detail, outcome="unknown")
             raise PermanentProblemError(problem) from error
-        return parsed
 
 
 def unexpected(reply: Reply, now: datetime) -> PermanentProblemError | TemporaryProblemError:
@@ -128,10 +127,13 @@ def retry_after(headers: httpx.Headers, now: datetime) -> timedelta | None:
         return LONGEST_DELAY if len(value) > len("86400") else min(timedelta(seconds=int(value)), LONGEST_DELAY)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(aware - now, timedelta(0)), LONGEST_DELAY)
+    try:
+        return min(max(aware - now, timedelta(0)), LONGEST_DELAY)
+    except OverflowError:  # beyond the calendar, in another time zone
+        return LONGEST_DELAY
 
 
 def _hint(status: int) -> str:
@@ -140,7 +142,3 @@ def _hint(status: int) -> str:
 
 def _phrase(status: int) -> str:
     return HTTPStatus(status).phrase if status in {entry.value for entry in HTTPStatus} else ""
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(name)

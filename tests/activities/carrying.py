@@ -58,6 +58,14 @@ class Attempt:
         document = step.to_json() if isinstance(step, StepContext) else step
         return await environment.run(temporal_activity(action, resources), given, document)
 
+    async def failure(
+        self, action: Action[Any, Any], resources: Resources, given: Any, step: StepContext
+    ) -> ApplicationError:
+        """Carry the action out and return the error that it raises."""
+        with pytest.raises(ApplicationError) as caught:
+            await self.of(action, resources, given, step)
+        return caught.value
+
     def _beat(self, *details: Any) -> None:
         self.beats.append(details[0])
 

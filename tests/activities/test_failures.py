@@ -58,7 +58,7 @@ def broken() -> ValidationError:
         (httpx.LocalProtocolError("x"), "validation", False, "failed"),
         (httpx.InvalidURL("x"), "validation", False, "failed"),
         (TimeoutError(), "timeout", True, "unknown"),
-        (KeyError("x"), "runtime", True, "failed"),
+        (KeyError("x"), "runtime", True, "unknown"),
         (PermanentProblemError(Problem("out-of-ink", "No ink")), "out-of-ink", False, "failed"),
         (TemporaryProblemError(Problem("warming-up", "Wait")), "warming-up", True, "failed"),
     ],
