@@ -31,7 +31,7 @@ from aio_pika.exceptions import (
 from aiormq.exceptions import ConnectionNotAllowed
 from pamqp.exceptions import PAMQPException
 
-from bridge.amqp.tolerance import tolerate_unreadable_properties
+from bridge.amqp.tolerance import tolerate_unreadable_frames
 from bridge.errors import BrokerRefusedError, SessionLostError
 from contracts.errors import ServiceUnreachableError
 
@@ -109,7 +109,7 @@ async def connect(url: str, name: str) -> AbstractConnection:
         ServiceUnreachableError: Nothing answers there, at any of its nodes.
         BrokerRefusedError: The broker does not let us in.
     """
-    tolerate_unreadable_properties()
+    tolerate_unreadable_frames()
     nodes = nodes_of(url)
     if len(nodes) == 1:
         return await _connect(url, name, _CONNECT_SECONDS)
