@@ -13,6 +13,7 @@ from activities.action import Call, action
 from activities.problems import PermanentProblemError
 from contracts.json import Json
 from contracts.problems import VALIDATION, Problem
+from workflows.language.json_schema import validator_of
 
 MOST_ERRORS: Final = 100
 
@@ -99,13 +100,7 @@ def _transformed(members: dict[str, Json], given: DataTransform) -> dict[str, Js
 
 def _mismatches(schema: dict[str, Any] | bool, value: Json) -> list[Mismatch]:
     try:
-        validator = jsonschema_rs.Draft202012Validator(
-            schema,
-            validate_formats=True,
-            retriever=_no_remote,
-            # Patterns come from definitions: this engine needs linear time for each of them.
-            pattern_options=jsonschema_rs.RegexOptions(),
-        )
+        validator = validator_of(schema)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         problem = Problem(VALIDATION, "The schema is none", 422, str(error).partition("\n")[0])
         raise PermanentProblemError(problem) from error
@@ -123,7 +118,3 @@ def _does_not_fit(errors: list[Mismatch]) -> PermanentProblemError:
 
 def _pointer(path: list[str | int]) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
-def _no_remote(uri: str) -> Json:
-    raise ValueError(f"{uri} is not fetched: put the schema into `$defs`")

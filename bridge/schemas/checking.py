@@ -7,11 +7,12 @@ linear time, because what it is matched against comes from strangers.
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from typing import Final
 
 import jsonschema_rs
 
 from workflows.language.diagnostics import Diagnostics, suggestion
+from workflows.language.json_schema import HINT_OF_WORK, SchemaTooCostlyError, cure_of, validator_of
 from workflows.language.schema_walk import keywords
 from workflows.language.tree import Scalar, Tree, find, plain
 
@@ -40,40 +41,21 @@ ASSERTIONS: Final = frozenset(
 _REFERENCES = ("$ref", "$dynamicRef")
 
 
-def validator_of(schema: dict[str, Any] | bool) -> jsonschema_rs.Draft202012Validator:
-    """Return the validator of a schema; it never leaves the process, and its messages hold no values.
-
-    Raises:
-        jsonschema_rs.ValidationError: The schema is not valid, or refers to something that is not in it.
-    """
-    return jsonschema_rs.Draft202012Validator(
-        schema,
-        validate_formats=True,
-        retriever=_refuse,
-        mask="the value",
-        pattern_options=jsonschema_rs.RegexOptions(),
-    )
-
-
 def check_schema(tree: Tree, report: Diagnostics) -> jsonschema_rs.Draft202012Validator | None:
     """Report what is wrong with the schema in a file; return its validator, or None where there is an error."""
     _check_spelling(tree, report)
     if _leaves_the_document(tree, report):
         return None
     try:
-        return validator_of(plain(tree))
+        return validator_of(plain(tree), mask="the value")
     except jsonschema_rs.ValidationError as error:
         at = find(tree, error.instance_path).at
         where = "".join(f"/{part}" for part in error.instance_path)
         message = f"{f'`{where}`' if where else 'this'} is no JSON Schema: {error.message}"
-        report.error(at, "invalid-schema", message, _cure(error))
+        report.error(at, "invalid-schema", message, cure_of(error))
+    except SchemaTooCostlyError as error:
+        report.error(tree.at, "costly-schema", f"the schema causes too much work: {error}", HINT_OF_WORK)
     return None
-
-
-def _cure(error: jsonschema_rs.ValidationError) -> str:
-    if error.instance_path[-1:] == ["pattern"]:
-        return "a pattern may have no look-around and no back-reference: it is to be matched in linear time"
-    return "it is to be JSON Schema 2020-12"
 
 
 def _leaves_the_document(tree: Tree, report: Diagnostics) -> bool:
@@ -97,7 +79,3 @@ def _check_spelling(tree: Tree, report: Diagnostics) -> None:
         if near is not None:
             message = f"{entry.key!r} is no keyword of JSON Schema, so it checks nothing"
             report.warning(entry.at, "unknown-schema-keyword", message, f"did you mean {near!r}?")
-
-
-def _refuse(uri: str) -> NoReturn:
-    raise LookupError(f"{uri} is not part of the schema")

@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from contracts.json import Json
+from workflows.language.json_schema import validator_of
 
 COMPLAINT_LIMIT = 10
 _LONGEST_MESSAGE = 500
@@ -48,8 +49,4 @@ def _place(path: list[str | int]) -> str:
 
 @lru_cache(maxsize=512)
 def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(json.loads(schema), validate_formats=True, retriever=_refuse)
-
-
-def _refuse(uri: str) -> Any:
-    raise ValueError(f"the reference {uri} leaves the document")
+    return validator_of(json.loads(schema))

@@ -16,10 +16,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from workflows.language.check.validators import validator_of
 from workflows.language.diagnostics import did_you_mean
 from workflows.language.expressions.lattice import described
 from workflows.language.expressions.types import type_of_schema
+from workflows.language.json_schema import validator_of
 from workflows.language.tree import Key, Position, Scalar, Table, Tree, find, plain, scalars
 
 

@@ -13,8 +13,8 @@ import jsonschema_rs
 
 from workflows.language import nodes
 from workflows.language.check.context import Context, Rule
-from workflows.language.check.validators import validator_of
 from workflows.language.diagnostics import did_you_mean, suggestion
+from workflows.language.json_schema import HINT_OF_WORK, SchemaTooCostlyError, cure_of, validator_of
 from workflows.language.schema_walk import keywords
 from workflows.language.tree import Entry, Scalar, Tree, find, plain
 
@@ -110,6 +110,8 @@ def _valid(context: Context, tree: Tree, what: str) -> None:
         path = ".".join(map(str, [what, *error.instance_path]))
         message, hint = _explained(error)
         context.report.error(at, "invalid-schema", f"`{path}` is no JSON Schema: {message}", hint)
+    except SchemaTooCostlyError as error:
+        context.report.error(tree.at, "costly-schema", f"`{what}` causes too much work: {error}", HINT_OF_WORK)
 
 
 def _explained(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
@@ -117,9 +119,7 @@ def _explained(error: jsonschema_rs.ValidationError) -> tuple[str, str]:
     if error.instance_path[-1:] == ["type"]:
         name = error.instance if isinstance(error.instance, str) else ""
         return f"there is no type {json.dumps(error.instance)}", did_you_mean(name, _TYPES)
-    if error.kind.name == "$ref":
-        return error.message, "a reference names a part of this schema: #/$defs/NAME"
-    return error.message, "it is to be JSON Schema 2020-12"
+    return error.message, cure_of(error)
 
 
 def _remote(context: Context, tree: Tree) -> Iterator[Entry]:

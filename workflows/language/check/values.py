@@ -17,7 +17,6 @@ from workflows.language import nodes
 from workflows.language.check.compiling import template_of
 from workflows.language.check.flow import Flow
 from workflows.language.check.places import IN_STEPS, Names, Place, names_around
-from workflows.language.check.validators import is_schema
 from workflows.language.expressions.cel import Expression
 from workflows.language.expressions.model import STEPS
 from workflows.language.expressions.template import Template
@@ -34,6 +33,7 @@ from workflows.language.expressions.types import (
     type_of_schema,
     union,
 )
+from workflows.language.json_schema import is_schema
 from workflows.language.tree import Table, Tree, plain
 
 EVENT = object_of(

@@ -8,7 +8,7 @@ from contextlib import suppress
 import jsonschema_rs
 import pytest
 
-from workflows.language.check.validators import is_schema, validator_of
+from workflows.language.json_schema import is_schema, validator_of
 
 
 def _untouched(listener: socket.socket) -> bool:
