@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
 from cli.exits import BadInputError
-from contracts.json import Json
+from contracts.json import Json, decode
 
 
 class JsonParameter(click.ParamType[Json]):
@@ -22,10 +21,9 @@ class JsonParameter(click.ParamType[Json]):
         if not isinstance(value, str):
             return value  # type: ignore[return-value]  # a default, which is JSON already
         try:
-            document: Json = json.loads(_text(value), parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
+            return decode(_text(value).encode())
+        except ValueError as error:  # no JSON, or no UTF-8
             self.fail(f"{value[:60]!r} is no JSON: {error}", param, ctx)
-        return document
 
 
 JSON = JsonParameter()
@@ -40,7 +38,3 @@ def _text(value: str) -> str:
         return Path(value[1:]).read_text(encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"{value[1:]} cannot be read: {error.strerror}.") from error
-
-
-def _refuse(constant: str) -> Json:
-    raise ValueError(f"{constant} is not allowed")

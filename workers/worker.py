@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -19,6 +19,7 @@ from temporalio.worker import Interceptor, Plugin, UnsandboxedWorkflowRunner, Wo
 from activities.registry import temporal_activities
 from activities.resources import Resources
 from contracts.names import TASK_QUEUE
+from workers.converter import with_converter
 from workflows.temporal.classes import workflow_classes
 from workflows.temporal.course import Sink
 from workflows.temporal.interceptor import ShellInterceptor
@@ -95,12 +96,11 @@ def make_worker(  # noqa: PLR0913 - the parts of a worker
         release: Which release of the engine this is, for Temporal's worker deployments; None = it takes part in none.
     """
     bounds = limits or WorkerLimits()
-    worker = Worker(
+    return hosting_runs(
         client,
         task_queue=task_queue,
         workflows=workflow_classes(library),
         activities=temporal_activities(resources),
-        workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ShellInterceptor(sink), *interceptors],
         plugins=plugins,
         max_cached_workflows=bounds.cached_runs,
@@ -108,22 +108,28 @@ def make_worker(  # noqa: PLR0913 - the parts of a worker
         max_concurrent_activities=bounds.activities,
         max_concurrent_local_activities=bounds.local_activities,
         graceful_shutdown_timeout=bounds.shutdown,
-        # What is sent is measured by the engine, where it can be said whose it is. The SDK's own check fails a workflow
-        # task for ever: for an update, which is sent back with its answer, by what a stranger has sent.
-        disable_payload_error_limit=True,
         deployment_config=None if release is None else release.to_config(),
     )
-    allow_long_tasks(worker)
-    return worker
 
 
-def allow_long_tasks(worker: Worker) -> None:
-    """Let a workflow task take nearly as long as the server waits for it (10 s), not two seconds.
+def hosting_runs(client: Client, **settings: Any) -> Worker:
+    """Return a worker whose workflow tasks do not fail for what a stranger has sent; `settings` are the SDK's.
 
-    The SDK calls what takes longer a deadlock and fails the task, which then never succeeds: thousands of signals that
-    came at once are one activation, of which most is the SDK's own work. The engine waits for nothing inside a task,
-    and what it evaluates is bounded by work, so there is no deadlock to be found. The SDK has no setting for it.
+    Payloads are read by the product's converter. What is sent is measured by the engine, where it can be said whose it
+    is: the SDK's own check fails a task for ever, for an update, which is sent back with its answer, by what came in.
+
+    A task may take nearly as long as the server waits for it (10 s), not two seconds. The SDK calls what takes longer a
+    deadlock and fails the task, which then never succeeds: thousands of signals that came at once are one activation,
+    of which most is the SDK's own work. The engine waits for nothing inside a task, and what it evaluates is bounded by
+    work, so there is no deadlock to be found. The SDK has no setting for it.
     """
+    worker = Worker(
+        with_converter(client),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        disable_payload_error_limit=True,
+        **settings,
+    )
     tasks = worker._workflow_worker
     if tasks is not None:
         tasks._deadlock_timeout_seconds = LONGEST_TASK_SECONDS
+    return worker

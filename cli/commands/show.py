@@ -56,10 +56,19 @@ def _print(execution: WorkflowExecution, state: State | None, names: Names) -> N
     for wait in state["waits"]:
         if wait["title"]:
             click.echo(f"\n{clean(wait['title'])}  (saga approve {execution.id} {wait['path']})")
+    if state["refused"]:
+        _print_refused(state)
     if problem := state.get("problem") or state.get("recovered"):
         click.echo()
         for line in problem_lines(problem):
             click.echo(line)
+
+
+def _print_refused(state: State) -> None:
+    latest = state["refused"][-1]
+    count = state["refused_count"]
+    click.echo(f"\n{count} {'message' if count == 1 else 'messages'} could not be taken; the latest, {latest['at']}:")
+    click.echo(f"  {clean(latest['name'])}: {clean(latest['reason'])}")
 
 
 def _print_steps(steps: Sequence[Step], names: Names) -> None:

@@ -118,6 +118,24 @@ async def test_show_has_the_steps_and_the_state(working: Shell, key: str) -> Non
     assert state.json["state"]["mailbox"][0]["data"] == {"a": 1}
 
 
+async def test_show_says_what_could_not_be_taken(working: Shell, client: Client, key: str) -> None:
+    """A signal that cannot be read is no reason to hang, and none to be silent."""
+    run = f"greeting/{key}"
+    await working.saga("run", "greeting", "-k", key, "-i", '{"name": "Ada", "asks": true}', "--detach")
+    await client.get_workflow_handle(run).signal("hint", b"\x00\xff")
+    shown = await working.saga("show", run)
+    assert "1 message could not be taken" in shown.out
+    assert "hint: its encoding is 'binary/plain', not json/plain" in shown.out
+
+
+@pytest.mark.parametrize("given", ['{"name": "\\ud83d"}', "1e999", "[" * 200 + "]" * 200, '{"name": NaN}', "{"])
+async def test_input_that_no_run_can_hold_is_refused(working: Shell, given: str) -> None:
+    """Before anything is started, with the reason."""
+    refused = await working.saga("run", "greeting", "-i", given, "--detach")
+    assert refused.code == Exit.BAD_INPUT
+    assert "is no JSON" in refused.err
+
+
 async def test_run_of_an_unknown_definition_shows_its_problem(working: Shell, client: Client, key: str) -> None:
     """It has neither steps nor a plan; what others started by a wrong name is explained all the same."""
     run = f"nothing/{key}"

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from contracts.json import Json, encode
+from contracts.json import Json, NotJsonError, encode
 from contracts.problems import readable
 from workflows.engine.evaluation import moment
 from workflows.engine.events import Decision, Message
@@ -43,7 +43,12 @@ def repeated(turn: Turn, message_id: str | None) -> bool:
 
 def keep(turn: Turn, document: Document, name: str) -> None:
     """Keep what nobody waits for yet, if there is room; `name` is how people know it."""
-    state, size = turn.state, len(encode(document, any_depth=True))
+    state = turn.state
+    try:
+        size = len(encode(document, any_depth=True))
+    except NotJsonError as error:
+        refuse(turn, name, f"it cannot be kept: {error}")
+        return
     if len(state.mailbox) >= KEPT_LIMIT or state.mailbox_bytes + size > KEPT_LIMIT_BYTES:
         limits = f"{KEPT_LIMIT:,} messages and {KEPT_LIMIT_BYTES:,} bytes"
         refuse(turn, name, f"nobody waited for it, and the mailbox is full: it holds {limits}")

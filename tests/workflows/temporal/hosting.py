@@ -13,11 +13,9 @@ from typing import Any
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from contracts.problems import Problem
-from workers.converter import with_converter
-from workers.worker import allow_long_tasks
+from workers.worker import hosting_runs
 from workflows.language.library import Library
 from workflows.temporal.classes import workflow_classes
 from workflows.temporal.course import Sink
@@ -152,18 +150,14 @@ async def hosting(
     ledger = Ledger()
     host = Host(client, queue or f"q{uuid.uuid4().hex[:8]}", ledger, library)
     host_source = later or (lambda: library)
-    worker = Worker(
-        with_converter(client),
+    async with hosting_runs(
+        client,
         task_queue=host.queue,
         workflows=workflow_classes(host_source, continue_after=continue_after),
         activities=ledger.activities(),
-        workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[ShellInterceptor(sink)],
         max_cached_workflows=cached,
         max_heartbeat_throttle_interval=_SHORT,
         default_heartbeat_throttle_interval=_SHORT,
-        disable_payload_error_limit=True,
-    )
-    allow_long_tasks(worker)
-    async with worker:
+    ):
         yield host
