@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from google.protobuf.message import Message
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.client import Client
@@ -27,6 +28,7 @@ from temporalio.converter import (
     DataConverter,
     DefaultFailureConverter,
     EncodingPayloadConverter,
+    JSONProtoPayloadConverter,
     PayloadConverter,
 )
 
@@ -56,31 +58,40 @@ class JsonConverter(EncodingPayloadConverter):
 
 
 class LenientConverter(CompositePayloadConverter):
-    """JSON, null and bytes; all else is read as `Unusable`."""
+    """JSON, null, and the SDK's own messages; all else is read as `Unusable`."""
 
     def __init__(self) -> None:
         """Know the encodings; the first that takes a value writes it."""
-        super().__init__(BinaryNullPayloadConverter(), BinaryPlainPayloadConverter(), JsonConverter())
+        super().__init__(
+            BinaryNullPayloadConverter(), BinaryPlainPayloadConverter(), JSONProtoPayloadConverter(), JsonConverter()
+        )
 
     def from_payloads(self, payloads: Sequence[Payload], type_hints: list[type] | None = None) -> list[Any]:
         """Read each payload, or say why it cannot be read."""
         hints = type_hints or []
         return [
-            RawValue(payload) if number < len(hints) and hints[number] is RawValue else self._read(payload)
+            self._read(payload, hints[number] if number < len(hints) else None)
             for number, payload in enumerate(payloads)
         ]
 
-    def _read(self, payload: Payload) -> Any:
+    def _read(self, payload: Payload, hint: type | None) -> Any:
+        if hint is RawValue:
+            return RawValue(payload)
         encoding = payload.metadata.get("encoding", b"")
-        if encoding == _OF_PROTOBUF:
-            encoding = b"json/plain"  # a message as JSON is JSON
+        if encoding == _OF_PROTOBUF and not _is_message(hint):
+            encoding = b"json/plain"  # a stranger's message as JSON is JSON
         converter = None if encoding == _BINARY else self.converters.get(encoding)
         if converter is None:
-            return Unusable(f"its encoding is {encoding.decode(errors='replace')[:100]!r}, not json/plain")
+            named = encoding.decode(errors="replace")[:100]
+            return Unusable(f"it must be JSON (encoding json/plain), and its encoding is {named!r}")
         try:
-            return converter.from_payload(payload)
+            return converter.from_payload(payload, hint)
         except (NotJsonError, RuntimeError) as error:
             return Unusable(str(error))
+
+
+def _is_message(hint: type | None) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Message)
 
 
 class PlainFailureConverter(DefaultFailureConverter):

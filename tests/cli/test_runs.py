@@ -125,7 +125,7 @@ async def test_show_says_what_could_not_be_taken(working: Shell, client: Client,
     await client.get_workflow_handle(run).signal("hint", b"\x00\xff")
     shown = await working.saga("show", run)
     assert "1 message could not be taken" in shown.out
-    assert "hint: its encoding is 'binary/plain', not json/plain" in shown.out
+    assert "hint: it must be JSON (encoding json/plain), and its encoding is 'binary/plain'" in shown.out
 
 
 @pytest.mark.parametrize("given", ['{"name": "\\ud83d"}', "1e999", "[" * 200 + "]" * 200, '{"name": NaN}', "{"])

@@ -67,7 +67,8 @@ class Operations:
         self._deliver, self._crash, self._library = deliver, crash, library
         self._memo, self._budget = dict(memo), budget
         self._reserved: dict[str, int] = {}
-        self.held: deque[StartActivity | StartChild] = deque()
+        self._held: deque[StartActivity | StartChild] = deque()
+        self._pump: asyncio.Task[None] | None = None
         self._timers: dict[str, Handle] = {}
         self._work: dict[str, Handle] = {}
         self._starting: dict[str, bool] = {}
@@ -76,21 +77,29 @@ class Operations:
         """Start or cancel an operation."""
         match command:
             case StartActivity() | StartChild():
-                self.held.append(command)
-                self.start_held()
+                self._held.append(command)
+                self._start_held()
             case StartTimer():
                 self._start_timer(command)
             case Cancel():
                 self._cancel(command.id)
 
-    def start_held(self) -> None:
-        """Start what this workflow task still takes, in order."""
-        while self.held and self._budget.takes(_size(self.held[0])):
-            command = self.held.popleft()
+    def _start_held(self) -> None:
+        """Start what this workflow task still takes, in order, and see to it that another task comes for the rest."""
+        while self._held and self._budget.takes(_size(self._held[0])):
+            command = self._held.popleft()
             if isinstance(command, StartActivity):
                 self._start_activity(command)
             else:
                 self._start_child(command)
+        if self._held and self._pump is None:
+            self._pump = asyncio.create_task(self._budget.next())
+            self._pump.add_done_callback(self._pumped)
+
+    def _pumped(self, pump: asyncio.Task[None]) -> None:
+        self._pump = None
+        if not pump.cancelled():
+            self._start_held()
 
     def _start_activity(self, command: StartActivity) -> None:
         args = [command.args, command.context.to_json()]
@@ -121,9 +130,9 @@ class Operations:
         task.add_done_callback(partial(self._child_began, command))
 
     def _cancel(self, identity: str) -> None:
-        waiting = next((command for command in self.held if command.id == identity), None)
+        waiting = next((command for command in self._held if command.id == identity), None)
         if waiting is not None:
-            self.held.remove(waiting)
+            self._held.remove(waiting)
             self._deliver(Failed(now_ms(), identity, cancelled(started=False)))
         elif identity in self._timers:
             self._timers.pop(identity).cancel()
@@ -152,7 +161,7 @@ class Operations:
             return
         answered = not handle.cancelled() and handle.exception() is None
         self._budget.spend((len(encode(handle.result(), any_depth=True)) if answered else 0) - reserved)
-        self.start_held()
+        self._start_held()
 
     def _timer_ended(self, identity: str, timer: Handle) -> None:
         # A timer that was cancelled is forgotten already; its id may be in use again.

@@ -143,9 +143,6 @@ class SagaRun:
                 await self._uncancelled(self._task.next())
             elif self._inbox:
                 self._take(*self._inbox.popleft())
-            elif self._operations.held:
-                await self._uncancelled(self._task.next())
-                self._operations.start_held()
             elif self._end is None:
                 await self._uncancelled(self._woken())
             elif not workflow.all_handlers_finished():

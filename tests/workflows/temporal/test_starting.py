@@ -142,7 +142,8 @@ async def test_repeated_signal_is_one_signal(client: Client) -> None:
             )
         handle: Run = client.get_workflow_handle(started.workflow_id)
         mailbox = (await handle.query("state"))["mailbox"]
-        assert [kept["event"] for kept in mailbox] == [event]
+        # What the event and the signal both carry is kept once.
+        assert [kept["event"] | {"data": kept["data"]} for kept in mailbox] == [event]
         await signal_run(client, started.workflow_id, "go", "done")
         assert (await handle.result())["given"] == "done"
 
