@@ -17,13 +17,13 @@ CARRIED_LIMIT_BYTES: Final = PAYLOAD_LIMIT_BYTES
 """What a run may carry into its next execution, packed, with its input."""
 
 
-def excess(value: Json) -> int | None:
+def excess(value: Json, *, any_depth: bool = False) -> int | None:
     """Return the size of `value` as it is sent, bytes of JSON, if it does not fit; else None.
 
     Raises:
-        NotJsonError: It cannot be sent at all.
+        NotJsonError: It cannot be sent at all, or is nested deeper than a value may be, unless `any_depth` is.
     """
-    size = len(encode(value))
+    size = len(encode(value, any_depth=any_depth))
     return size if size > PAYLOAD_LIMIT_BYTES else None
 
 

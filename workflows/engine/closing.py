@@ -30,7 +30,7 @@ def complete(turn: Turn, root: Frame) -> None:
 
 def _complete_slice(turn: Turn, output: Json) -> None:
     end = saga.slice_ended(turn.state, output)
-    size = excess([end.result, list(end.armed), end.variables])
+    size = excess([end.result, list(end.armed), end.variables], any_depth=True)
     if size is not None:
         detail = f"{too_large('What a batch gives', size)} Make the batches smaller, or `collect` less."
         saga.unwind(turn, "failure", Problem(RUNTIME, "The result is too large", 413, detail))

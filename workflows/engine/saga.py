@@ -208,7 +208,7 @@ def _ending_of_slice(state: State) -> Command:
 
 def _hands_over(state: State) -> bool:
     """Tell whether what a slice has armed can be told to the run that it is a part of; if not, it undoes it itself."""
-    return excess(list(_handed_over(state))) is None
+    return excess(list(_handed_over(state)), any_depth=True) is None
 
 
 def _report(state: State) -> dict[str, Json]:

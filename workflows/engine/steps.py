@@ -118,7 +118,7 @@ def conclude(turn: Turn, frame: Frame, output: Json) -> None:
     problem = _recovered_from(turn, frame)
     status: Json = "recovered"
     result = output if problem is None else {"status": status, "output": output, "problem": problem}
-    size = excess(result)
+    size = excess(result, any_depth=True)  # what a loop collects is one level deeper than each of it
     if size is not None:
         unwind(turn, "failure", _too_large(size))
         return

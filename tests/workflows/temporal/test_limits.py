@@ -9,7 +9,7 @@ import random
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from contracts.json import Json
+from contracts.json import DEEPEST, Json
 from tests.workflows.temporal.hosting import Host, hosting
 from tests.workflows.temporal.plans import (
     act,
@@ -58,6 +58,18 @@ async def test_letters_are_measured_as_they_are_sent(client: Client) -> None:
     async with hosting(client, library(plan("cyrillic", *steps))) as host:
         run = await host.start("cyrillic", {"text": "ж" * 200_000})
         await run.result()
+        assert await ended(host, run) is WorkflowExecutionStatus.COMPLETED
+
+
+async def test_deepest_values_may_be_collected(client: Client) -> None:
+    """A list of values that are as deep as may be is the result of a run, though it is one level deeper."""
+    deepest: Json = []
+    for _ in range(DEEPEST - 2):
+        deepest = [deepest]
+    one = act("one", args="${ input[0] }")
+    async with hosting(client, library(plan("collects", foreach("each", "${ [1, 2] }", "one"), one))) as host:
+        run = await host.start("collects", [deepest])
+        assert [each["given"] for each in await run.result()] == [deepest, deepest]
         assert await ended(host, run) is WorkflowExecutionStatus.COMPLETED
 
 
