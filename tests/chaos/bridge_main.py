@@ -59,9 +59,7 @@ def _watchers(arguments: argparse.Namespace) -> tuple[Callable[[Event], None], W
     return injectors[0].check, Watchers(reached=reached)
 
 
-async def _until_asked_to_stop(bridge: Bridge) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+async def _until_asked_to_stop(bridge: Bridge, stop: asyncio.Event) -> None:
     stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(bridge.ended())
     await asyncio.wait((stopping, ended), return_when=asyncio.FIRST_COMPLETED)
     if ended.done():
@@ -83,12 +81,15 @@ async def serve(arguments: argparse.Namespace) -> None:
         sign_of_life=timedelta(milliseconds=500),
     )
     check, watchers = _watchers(arguments)
+    stop = asyncio.Event()
+    # Whoever waits for the file may ask to stop in the same moment.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with open_database(arguments.database) as database:
         around = Surroundings(arguments.amqp, client, database, lambda: LIBRARY, check)
         bridge = BRIDGES[arguments.bug](around, settings, watchers)
         async with bridge.running():
             Path(arguments.ready).touch()
-            await _until_asked_to_stop(bridge)
+            await _until_asked_to_stop(bridge, stop)
 
 
 def main() -> None:

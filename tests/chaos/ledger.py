@@ -10,6 +10,7 @@ insists until it has one. So at the end each event must have had its effect, exa
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -38,7 +39,9 @@ class Findings:
     @property
     def keys(self) -> list[str]:
         """The keys of the first that are wrong."""
-        found = (each.split()[0].rpartition("/")[2] for each in (*self.disordered, *self.duplicated, *self.lost))
+        named = (each.split()[0].rpartition("/")[2] for each in (*self.disordered, *self.duplicated, *self.lost))
+        # Of an event, the key: its id begins with it, and goes on with the event's type.
+        found = (re.sub(r"-[a-z]+\.[a-z]+.*$", "", each) for each in named)
         return list(dict.fromkeys(found))[:_TOLD]
 
 
