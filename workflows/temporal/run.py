@@ -51,38 +51,29 @@ from workflows.engine.commands import (
     UpsertAttributes,
 )
 from workflows.engine.events import (
-    Begun,
     CancelRequested,
-    Continued,
     Decision,
     DrainRequested,
     Event,
     Migrated,
-    Resumed,
-    RunInfo,
     StateTooLarge,
 )
-from workflows.engine.serial import state_from_json
-from workflows.engine.state import State
 from workflows.language.library import Library
-from workflows.language.plan import Plan
 from workflows.language.triggers import Definition
 from workflows.temporal import migrating
 from workflows.temporal.arguments import (
-    Arguments,
     ArgumentsRefusedError,
     continuation,
-    read_arguments,
     slice_result,
-    unreadable_arguments,
 )
-from workflows.temporal.attributes import business_key_of, changes, pinned_version
+from workflows.temporal.attributes import changes, pinned_version
 from workflows.temporal.budget import TaskBudget
 from workflows.temporal.course import Course
 from workflows.temporal.failures import failure_of
 from workflows.temporal.messages import DecisionRefusedError, decided, signalled
-from workflows.temporal.operations import MEMO_CORRELATION, MEMO_DEPTH, MEMO_RESUMES, Operations, now_ms
-from workflows.temporal.pin import Beginning, UnknownDefinitionError, VersionNotLoadedError, pinned_definition
+from workflows.temporal.opening import about_run, beginning_of, first_event, given_to_run, memo_of_children
+from workflows.temporal.operations import Operations, now_ms
+from workflows.temporal.pin import UnknownDefinitionError, VersionNotLoadedError, pinned_definition
 
 LibrarySource: TypeAlias = Callable[[], Library]
 End: TypeAlias = Complete | Fail | CancelRun | ContinueAsNew
@@ -120,15 +111,15 @@ class SagaRun:
 
     def _begin(self, values: Sequence[Any]) -> None:
         info = workflow.info()
-        given, carried = _given(values)
+        given, carried = given_to_run(values)
         pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
-        plan = pinned_definition(type(self).source(), info.workflow_type, pin, _beginning(given)).plan
-        about = _about(plan, given)
+        plan = pinned_definition(type(self).source(), info.workflow_type, pin, beginning_of(given)).plan
+        about = about_run(plan)
         self._operations = Operations(
-            self._deliver, self._crash, type(self).source, _memo_of_children(about), self._task
+            self._deliver, self._crash, type(self).source, memo_of_children(about), self._task
         )
         self._course = Course(plan, carried or new_state(plan))
-        self._first: Sequence[Command] = self._course.take(_first_event(given, about))
+        self._first: Sequence[Command] = self._course.take(first_event(given, about))
 
     async def _walk(self) -> Json:
         """Run to the end; the body of every subclass's `run`."""
@@ -376,64 +367,3 @@ def decoded(values: Sequence[RawValue]) -> list[Any]:
     """Return raw payloads as Python values."""
     converter = workflow.payload_converter()
     return [converter.from_payload(value.payload) for value in values]
-
-
-def _given(values: Sequence[Any]) -> tuple[Arguments, State | None]:
-    """Return what the run is started with, and the state that it goes on from.
-
-    Raises:
-        ArgumentsRefusedError: It cannot be read. What the run itself carried over can: a worker that cannot read it is
-            the wrong one, and fails the task.
-    """
-    info = workflow.info()
-    resumes = workflow.memo_value(MEMO_RESUMES, default=None) is not None
-    continued = info.continued_run_id is not None
-    try:
-        given = read_arguments(values, continued=continued, child=info.parent is not None, resumes=resumes)
-        return given, None if given.state is None else state_from_json(given.state | {"input": given.input})
-    except (ArgumentsRefusedError, MemoryError):
-        raise
-    except Exception as error:
-        if continued:
-            raise
-        raise unreadable_arguments(f"{type(error).__name__}: {error}") from error
-
-
-def _first_event(given: Arguments, about: RunInfo) -> Event:
-    if given.state is None:
-        return Begun(now_ms(), about, given.input, given.slice)
-    if given.resumption is None:
-        return Continued(now_ms())
-    return Resumed(now_ms(), about, given.resumption.since, given.resumption.landed)
-
-
-def _about(plan: Plan, given: Arguments) -> RunInfo:
-    info = workflow.info()
-    # A run that Temporal repeats by its own cron or retry has other effects, so other idempotency keys.
-    identity = info.first_execution_run_id if info.continued_run_id is None else info.original_execution_run_id
-    key = business_key_of(info.search_attributes, plan.id, info.workflow_id)
-    correlation, depth = _memo_value(MEMO_CORRELATION), _memo_value(MEMO_DEPTH)
-    return RunInfo(
-        identity,
-        info.workflow_id,
-        key,
-        correlation if isinstance(correlation, str) else None,
-        depth if isinstance(depth, int) and info.parent is not None else 0,
-    )
-
-
-def _memo_of_children(about: RunInfo) -> dict[str, Json]:
-    """Return what the children of this execution are told."""
-    memo: dict[str, Json] = {} if about.correlation_id is None else {MEMO_CORRELATION: about.correlation_id}
-    return memo | {MEMO_DEPTH: about.depth + 1}
-
-
-def _beginning(given: Arguments) -> Beginning:
-    info = workflow.info()
-    key = business_key_of(info.search_attributes, info.workflow_type.partition("@")[0], info.workflow_id)
-    return Beginning(key, given.input)
-
-
-def _memo_value(name: str) -> object:
-    value: object = workflow.memo_value(name, default=None)
-    return value
