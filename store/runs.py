@@ -53,6 +53,8 @@ class Rows:
     approvals: dict[tuple[str, str], ApprovalRow] = field(default_factory=dict)
     attempts: dict[tuple[str, str], AttemptRow] = field(default_factory=dict)
     answers: dict[tuple[str, str], AnswerRow] = field(default_factory=dict)
+    twice: set[str] = field(default_factory=set)
+    """Runs that took different events under one number: see `count_snapshots`."""
 
     def add(self, change: Change) -> None:
         """Add what one event changed."""
@@ -60,6 +62,8 @@ class Rows:
         snapshot = change.snapshot
         key = (snapshot.run_id, snapshot.sequence)
         old = self.snapshots.get(key)
+        if old is not None and old.event != snapshot.event:
+            self.twice.add(snapshot.run_id)
         if old is None or snapshot.at >= old.at:
             self.snapshots[key] = snapshot
         for step in change.steps:
@@ -246,6 +250,8 @@ async def _write(session: Session, rows: Rows) -> None:
             await session.copy(table, kind._fields, values)
             for merge in merges:
                 await session.execute(merge)
+    if rows.twice:
+        await session.execute(_SQL["doubt"], sorted(rows.twice))
 
 
 def _plan(rows: Rows) -> list[tuple[LiteralString, Any, Iterable[Any], list[LiteralString]]]:
