@@ -3,7 +3,7 @@
 `python -m benchmarks.bridge` starts real services of its own and lets both take turns, each in a process of its own,
 with the same kind of messages. The bridge validates, records, deduplicates and keeps order meanwhile; the consumer by
 hand starts a workflow for each message and acknowledges, nothing else. No worker runs: what counts is that Temporal
-has accepted. Messages come in two kinds: "keyed" ones, whose headers name their group and class, and plain ones, which
+has accepted. Messages come in two kinds: "keyed" ones, whose headers name their place, and plain ones, which
 the bridge sorts before it handles them.
 
 Goals are on what a process uses of CPU for an event, on counts, and on memory. Throughput and latency are shown: they

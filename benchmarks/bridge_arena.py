@@ -29,7 +29,8 @@ from benchmarks.child_process import ChildProcess, child_process
 from bridge.amqp.connection import connected
 from bridge.amqp.topology import declare_queues
 from bridge.settings import BridgeSettings
-from bridge.topology.names import CLASS_HEADER, EVENTS, GROUP_HEADER, INLET
+from bridge.topology.layout import direct_headers
+from bridge.topology.names import EVENTS, INLET
 from cli.stack import postgres, rabbitmq, temporal
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
@@ -192,7 +193,7 @@ def letter(event_type: str = ORDER, *, keyed: bool, priority: int = 0, prefix: s
 
     Args:
         event_type: `ORDER` starts a run, `NOBODY` is for none.
-        keyed: Whether its headers name its group and its class, so that no bridge has to sort it.
+        keyed: Whether its headers name its place, so that no bridge has to sort it.
         priority: 0 to 9.
         prefix: Of its id.
     """
@@ -200,5 +201,6 @@ def letter(event_type: str = ORDER, *, keyed: bool, priority: int = 0, prefix: s
     items: list[Json] = [{"sku": "pen", "quantity": 2}, {"sku": "lamp", "quantity": 1}]
     data: Json = {"order_id": order, "total": 30, "items": items}
     event = Event(order, event_type, "1.0", datetime.now(UTC), "benchmark", data)
-    headers = {GROUP_HEADER: order, CLASS_HEADER: BridgeSettings().topology.class_of(priority)} if keyed else {}
+    topology = BridgeSettings().topology
+    headers = direct_headers(order, topology.class_of(priority), topology) if keyed else {}
     return Letter(json.dumps(event.to_json()).encode(), event_type, order, headers, priority)

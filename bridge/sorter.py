@@ -1,4 +1,4 @@
-"""The station at the inbox: a message that the broker could not place by its headers goes to the partition of its key.
+"""The station at the inbox: a message that does not say where it belongs goes to the partition of its key.
 
 One bridge sorts at a time (the inbox has a single active consumer), and what has one key goes on in the order in which
 it came. A copy that the broker does not take is tried again here, in its lane, so that nothing behind it goes first.

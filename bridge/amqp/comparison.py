@@ -42,7 +42,6 @@ async def apply(connection: AbstractConnection, declarations: Declarations) -> t
     """Declare what is missing and leave alone what differs; return how things stood before.
 
     Raises:
-        PluginMissingError: The broker cannot share out by a hash.
     """
     findings = await compare(connection, declarations)
     differing = [finding.item for finding in findings if finding.state is State.DIFFERS]

@@ -19,14 +19,12 @@ from bridge.amqp.delivery import Delivery
 from bridge.amqp.line import Line
 from bridge.amqp.outlets import Outlets, open_outlets
 from bridge.amqp.sharing import Broker, SharedConnection
-from bridge.amqp.shortway import open_short_way
 from bridge.errors import SessionLostError
 from bridge.membership import Members, Membership, share
 from bridge.settings import BridgeSettings
 from bridge.topology.names import INBOX, partition_queue
 
 Take = Callable[[Delivery, Outlets], Awaitable[None]]
-_AT_START_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ async def consume(
     try:
         async with broker.publishing.holding(confirms=True) as confirming:
             with losing():
-                outlets = await open_outlets(confirming, settings.topology, settings.publish_timeout)
+                outlets = await open_outlets(confirming, settings.publish_timeout)
             session = _Session(broker.consuming, settings, stations, outlets, in_hand)
             confirming.close_callbacks.add(lambda _, error: session.lose(f"a channel closed: {error}"))
             await session.run(membership, consuming, stop)
@@ -83,7 +81,6 @@ class _Session:
         in_hand: set[asyncio.Future[None]],
     ) -> None:
         self._shared, self._settings, self._outlets = shared, settings, outlets
-        self._way: asyncio.Future[None] | None = None
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lines = [
             Line(shared, queue, prefetch, _bound(take, outlets), self.lose, in_hand)
@@ -108,7 +105,7 @@ class _Session:
             await asyncio.gather(*(line.give_up(self._settings.patience) for line in self._lines))
         finally:
             self._outlets.close()
-            await _cancelled(stopping, sharing, *([self._way] if self._way else []))
+            await _cancelled(stopping, sharing)
             await asyncio.gather(*(line.end() for line in self._lines))
             membership.leaves_line()
 
@@ -118,7 +115,6 @@ class _Session:
         # First for what is ours, so that bridges that start together each find their share free.
         for line in sorted(self._lines, key=lambda line: line.queue not in mine):
             await line.open()
-        await asyncio.wait({self._opening()}, timeout=_AT_START_SECONDS)
         consuming()
         await membership.stands_in_line()
         await self._keep_to_share(membership)
@@ -138,20 +134,6 @@ class _Session:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.sign_of_life.total_seconds()):
                     await membership.change()
-
-    def _opening(self) -> asyncio.Future[None]:
-        """Open the short way, now or when what waits in the inbox has been sorted."""
-        self._way = asyncio.ensure_future(open_short_way(self._shared, self._settings.topology, self._has_sorted))
-        self._way.add_done_callback(self._opened)
-        return self._way
-
-    def _has_sorted(self) -> bool:
-        return not any(line.in_hand for line in self._lines if line.queue == INBOX)
-
-    def _opened(self, way: asyncio.Future[None]) -> None:
-        error = None if way.cancelled() else way.exception()
-        if error is not None:
-            self.lose(f"the short way could not be opened: {error}")
 
     async def _yield(self, line: Line) -> None:
         await line.give_up(self._settings.patience)

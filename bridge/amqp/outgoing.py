@@ -1,8 +1,8 @@
 """An event as the message that carries it: body, properties, headers. Pure, apart from refusing what does not fit.
 
 What an AMQP property cannot hold is left to the body, which has it in full. Headers that say where the event belongs,
-the group and its class of priority, go together: with both it takes the direct way to its queue; without them the
-bridge sorts it by what the event says.
+the group, its partition and its class of priority, go together: with all of them it is routed directly to its queue;
+without them the bridge sorts it by what the event says.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from aio_pika import DeliveryMode, Message
 from bridge.encoding import Encoded, Form, encode
 from bridge.envelope import Properties, decode
 from bridge.errors import EventTooLargeError
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import Topology
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
+from bridge.topology.names import GROUP_HEADER
 from contracts.envelope import Event
 from contracts.ports import UnfitEventError
 
@@ -39,7 +40,7 @@ def message_of(event: Event, priority: int, topology: Topology, form: Form = "sa
         raise EventTooLargeError(f"Its id and type must have 1 to {_SHORT_BYTES} bytes: {event.type[:80]}.")
     return Message(
         encoded.body,
-        headers=_headers(encoded, topology.class_of(priority)),
+        headers=_headers(encoded, priority, topology),
         content_type=encoded.content_type,
         delivery_mode=DeliveryMode.PERSISTENT,
         priority=priority,
@@ -70,11 +71,11 @@ def _encoded(event: Event, form: Form) -> Encoded:
         raise UnfitEventError(f"{event.type[:80]}: {error}") from error
 
 
-def _headers(encoded: Encoded, priority_class: str) -> dict[str, Any]:
+def _headers(encoded: Encoded, priority: int, topology: Topology) -> dict[str, Any]:
     headers: dict[str, Any] = dict(encoded.headers)
     group = headers.get(GROUP_HEADER)
     if isinstance(group, str) and len(group.encode()) <= MAX_GROUP_BYTES:
-        headers[CLASS_HEADER] = priority_class
+        headers |= direct_headers(group, topology.class_of(priority), topology)
     return headers
 
 

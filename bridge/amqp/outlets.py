@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -22,14 +21,13 @@ from bridge.errors import SessionLostError
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Refused
 from bridge.sorting import Place
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import Topology
 from bridge.topology.names import (
     ATTEMPTS_HEADER,
-    CLASS_HEADER,
     EXCHANGE_DEAD_LETTERS,
-    GROUP_HEADER,
+    INLET,
     RETRY_DELAYS,
-    class_exchange,
     dead_letter_key,
     partition_queue,
     retry_exchange,
@@ -59,16 +57,15 @@ class Outlets:
 
     async def sort(self, delivery: Delivery, place: Place, topology: Topology) -> None:
         """Put a message into the partition of its key; errors as for `publish_confirmed`."""
-        headers: dict[str, str] = {SORTED: "1", GROUP_HEADER: place.key, CLASS_HEADER: place.priority_class}
+        headers = {SORTED: "1", **direct_headers(place.key, place.priority_class, topology)}
         if delivery.expires_at is not None:
             headers[EXPIRES] = delivery.expires_at.isoformat()
         if SORTED in delivery.headers:
-            # It came back: the exchange of its class has no queue for it, so it is put into one directly.
-            number = zlib.crc32(place.key.encode()) % topology.partitions
-            await self._publish(self._default, delivery, headers, partition_queue(place.priority_class, number))
+            # It came back, because its queue is gone; by its name alone that is refused.
+            queue = partition_queue(place.priority_class, topology.partition_of(place.key))
+            await self._publish(self._default, delivery, headers, queue)
         else:
-            exchange = self._exchanges[class_exchange(place.priority_class)]
-            await self._publish(exchange, delivery, headers, delivery.routing_key)
+            await self._publish(self._exchanges[INLET], delivery, headers, delivery.routing_key)
 
     async def delay(self, delivery: Delivery, delayed: Delayed) -> None:
         """Let a message come back to its queue after a delay; errors as for `publish_confirmed`."""
@@ -97,11 +94,11 @@ class Outlets:
             await publish_confirmed(exchange, message, key, self._limit)
 
 
-async def open_outlets(channel: AbstractChannel, topology: Topology, limit: timedelta) -> Outlets:
+async def open_outlets(channel: AbstractChannel, limit: timedelta) -> Outlets:
     """Make the outlets of a channel with confirms and `on_return_raises`; `limit` is how long a confirm may take."""
     names = [
         EXCHANGE_DEAD_LETTERS,
-        *(class_exchange(each.name) for each in topology.classes),
+        INLET,
         *(retry_exchange(level) for level in range(len(RETRY_DELAYS))),
     ]
     exchanges = {name: await channel.get_exchange(name, ensure=False) for name in names}

@@ -2,8 +2,7 @@
 
 Declaring is also the check: the broker compares every property of what is there already, and a difference ends here,
 naming the argument and both values, instead of being tried for ever. Each new quorum queue costs the broker some
-milliseconds of its own, so several channels declare at once. Only the bindings of one exchange keep their order:
-where it shares out by a hash, the order of its queues says which key belongs to which.
+milliseconds of its own, so several channels declare at once.
 """
 
 from __future__ import annotations
@@ -16,13 +15,12 @@ from typing import Final
 from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from aiormq.abc import AbstractChannel
-from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource, ConnectionCommandInvalid
+from aiormq.exceptions import ChannelAccessRefused, ChannelLockedResource
 
 from bridge.amqp.connection import LOST, losing
 from bridge.errors import BrokerRefusedError, BrokerTooOldError, SessionLostError, TopologyMismatchError
 from bridge.settings import BridgeSettings
 from bridge.topology.diff import difference_in
-from bridge.topology.errors import PluginMissingError
 from bridge.topology.layout import bus, layout
 from bridge.topology.model import MAX_PARTITIONS, Binding, Declarations, Exchange, Queue, Topology
 from bridge.topology.names import EXCHANGE_DEAD_LETTERS, UNROUTED, dead_letter_key, partition_queue
@@ -41,7 +39,6 @@ __all__ = [
 Step = Callable[[AbstractChannel], Awaitable[object]]
 _CHANNELS: Final = 8
 _OLDEST = (3, 10)
-_PLUGIN_TYPE = "x-consistent-hash"
 
 
 async def declare(connection: AbstractConnection, declarations: Declarations) -> None:
@@ -49,7 +46,6 @@ async def declare(connection: AbstractConnection, declarations: Declarations) ->
 
     Raises:
         BrokerTooOldError: Before RabbitMQ 3.10.
-        PluginMissingError: The broker cannot share out by a hash.
         TopologyMismatchError: Something exists with other properties; the first that was met is named.
         BrokerRefusedError: The user may not declare it.
         SessionLostError: The connection was lost meanwhile.
@@ -57,9 +53,9 @@ async def declare(connection: AbstractConnection, declarations: Declarations) ->
     _check_version(connection)
     await _carry_out(connection, _dealt([declaring(each) for each in declarations.exchanges]))
     await _carry_out(connection, _dealt([declaring(each) for each in declarations.queues]))
-    await _carry_out(connection, _by_source(each for each in declarations.bindings if each.kind == "queue"))
-    # Last: nothing may flow into an exchange whose queues are not all there.
-    await _carry_out(connection, _by_source(each for each in declarations.bindings if each.kind == "exchange"))
+    await _carry_out(connection, _dealt([declaring(each) for each in declarations.bindings if each.kind == "queue"]))
+    # Last, and in their order: nothing may flow into an exchange before all that is behind it is there.
+    await _carry_out(connection, [[declaring(each) for each in declarations.bindings if each.kind == "exchange"]])
 
 
 async def declare_bus(connection: AbstractConnection) -> None:
@@ -113,8 +109,6 @@ def declaring(item: Exchange | Queue | Binding) -> Step:
 def translated(error: BaseException) -> SagaError:
     """Return what a failed declaration means."""
     match error:
-        case ConnectionCommandInvalid() if _PLUGIN_TYPE in str(error):
-            return PluginMissingError()
         case ChannelPreconditionFailed() | ChannelLockedResource():
             found = difference_in(str(error))
             return TopologyMismatchError(str(found) if found else str(error))
@@ -160,13 +154,6 @@ def _asking(item: Exchange | Queue) -> Step:
 
 def _dealt(steps: Sequence[Step]) -> list[Sequence[Step]]:
     return [steps[start::_CHANNELS] for start in range(min(_CHANNELS, len(steps)))]
-
-
-def _by_source(bindings: Iterable[Binding]) -> list[Sequence[Step]]:
-    lanes: dict[str, list[Step]] = {}
-    for binding in bindings:
-        lanes.setdefault(binding.source, []).append(declaring(binding))
-    return list(lanes.values())
 
 
 async def _carry_out(connection: AbstractConnection, lanes: Iterable[Sequence[Step]]) -> None:

@@ -8,12 +8,6 @@ from contracts.errors import PermanentError
 from workflows.language.diagnostics import Diagnostic
 
 
-class PluginMissingError(PermanentError):
-    """RabbitMQ lacks a plugin; on each node: `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange`."""
-
-    code = "plugin-missing"
-
-
 class InvalidTopologyError(PermanentError):
     """The topology cannot be read; correct the file."""
 

@@ -1,12 +1,12 @@
 """What is ours on the broker: `bus` for publishing, `layout` for consuming as well.
 
-An event's way: `events` gives all to `saga.inlet`. What carries a group id and a class goes to the exchange of its
-class, which shares it out by a consistent hash of the group id, so that one key has one queue. All else, and what a
-class exchange has no queue for, goes by the alternate exchange to the inbox, where the bridge sorts it.
+An event's way: `events` gives all to `saga.inlet`. What carries a group id, a class and a partition goes directly to
+that partition of that class. All else, and what there is no queue for, goes by the alternate exchange to the inbox,
+where the bridge finds all three and lets it in again.
 
-The class exchanges are not durable, on purpose. A broker that starts brings bindings back in any order, and with the
-order the hash gives a key another queue, past what waits in the one it had. So a restart takes these exchanges away,
-keyed events come to the inbox meanwhile, and whoever connects first makes them again, queues in their order.
+Which way an event goes depends on its headers alone, and which queue a key has on the key alone. Were either up to the
+state of the broker, as with a hash over what is bound at the moment, or with a direct way that is opened and closed,
+then while that state changes the next event of a key could overtake the one before it.
 
 Each queue that holds events dead-letters at least once: that needs the strategy, `reject-publish` and a dead-letter
 exchange together, else RabbitMQ silently makes it at most once. It has a single active consumer, which is what keeps
@@ -29,6 +29,7 @@ from bridge.topology.names import (
     INBOX,
     INLET,
     OUR_PREFIX,
+    PARTITION_HEADER,
     RETRY_DELAYS,
     UNROUTED,
     UNSORTED,
@@ -38,10 +39,10 @@ from bridge.topology.names import (
     retry_exchange,
 )
 
-CONSISTENT_HASH = "x-consistent-hash"
 _MAX_UNROUTED = 100_000
 _NO_DELIVERY_LIMIT = 1_000_000
-_ONE_SHARE = "1"
+# A headers exchange looks at headers that begin with `x-` only when it is told to.
+_ALL: Arguments = {"x-match": "all-with-x"}
 _TO_UNSORTED: Arguments = {"alternate-exchange": UNSORTED}
 _QUORUM: Arguments = {"x-queue-type": "quorum"}
 _AT_LEAST_ONCE: Arguments = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
@@ -77,16 +78,13 @@ def layout(topology: Topology, bindings: Iterable[str], dead_letter_retention: t
     return sum(parts, start=Declarations())
 
 
-def short_way(topology: Topology) -> tuple[Binding, ...]:
-    """Return what lets events that carry key and class pass by the inbox; `bridge/amqp/shortway.py` says when.
-
-    A headers exchange looks at headers that begin with `x-` only when it is told to.
-    """
-    match: Arguments = {"x-match": "all-with-x", GROUP_HEADER: None}
-    return tuple(
-        Binding(INLET, class_exchange(each.name), "exchange", arguments={**match, CLASS_HEADER: each.name})
-        for each in topology.classes
-    )
+def direct_headers(key: str, priority_class: str, topology: Topology) -> dict[str, str]:
+    """Return the headers by which the broker routes an event with this key directly to its partition."""
+    return {
+        GROUP_HEADER: key,
+        CLASS_HEADER: priority_class,
+        PARTITION_HEADER: str(topology.partition_of(key)),
+    }
 
 
 def partitions(topology: Topology) -> tuple[str, ...]:
@@ -113,12 +111,15 @@ def _inbox(topology: Topology) -> Declarations:
 
 def _class(name: str, topology: Topology) -> Declarations:
     exchange = class_exchange(name)
-    queues = [partition_queue(name, number) for number in range(topology.partitions)]
-    shares = (Binding(exchange, queue, routing_key=_ONE_SHARE) for queue in queues)
+    queues = {number: partition_queue(name, number) for number in range(topology.partitions)}
+    shares = (
+        Binding(exchange, queue, arguments={**_ALL, PARTITION_HEADER: str(number)}) for number, queue in queues.items()
+    )
+    entrance = Binding(INLET, exchange, "exchange", arguments={**_ALL, GROUP_HEADER: None, CLASS_HEADER: name})
     return Declarations(
-        exchanges=(Exchange(exchange, CONSISTENT_HASH, {"hash-header": GROUP_HEADER, **_TO_UNSORTED}, durable=False),),
-        queues=tuple(_events(queue, topology) for queue in queues),
-        bindings=tuple(shares),
+        exchanges=(Exchange(exchange, "headers", _TO_UNSORTED),),
+        queues=tuple(_events(queue, topology) for queue in queues.values()),
+        bindings=(*shares, entrance),
     )
 
 

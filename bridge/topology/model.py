@@ -7,6 +7,7 @@ what its refusals name. `None` is AMQP's void, which a headers exchange takes as
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -114,3 +115,10 @@ class Topology:
         """Return the name of the class of an AMQP priority; one that is out of range counts as the nearest."""
         bounded = max(0, priority)
         return next((each.name for each in self.classes if bounded >= each.lowest), self.classes[-1].name)
+
+    def partition_of(self, key: str) -> int:
+        """Return the partition of a key, counted from 0: the CRC-32 of its UTF-8, modulo the number of partitions.
+
+        Everybody can compute it, and nothing else counts, so a key keeps its queue whatever becomes of the broker.
+        """
+        return zlib.crc32(key.encode()) % self.partitions

@@ -22,6 +22,7 @@ DEAD_LETTERS: Final = "saga.dead-letters"
 
 GROUP_HEADER: Final = "x-group-id"
 CLASS_HEADER: Final = "x-priority-class"
+PARTITION_HEADER: Final = "x-partition"
 ATTEMPTS_HEADER: Final = "x-saga-attempts"
 
 RETRY_DELAYS: Final = (
@@ -35,7 +36,7 @@ _RETRY_NAMES = ("1s", "5s", "30s", "2m", "10m")
 
 
 def class_exchange(name: str) -> str:
-    """Return the exchange that shares the events of a priority class out to its partitions."""
+    """Return the exchange that gives the events of a priority class to their partitions."""
     return f"{OUR_PREFIX}{name}"
 
 

@@ -9,15 +9,14 @@ schema and no conversion at start.
 from __future__ import annotations
 
 import shutil
-import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import aio_pika
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from aio_pika.exceptions import AMQPError
 
 from cli.stack.errors import MissingServiceError
 from cli.stack.events import Happening, Service
@@ -28,7 +27,6 @@ from cli.stack.process import Program, environment, running
 PART = "RabbitMQ"
 USUAL_PORT = 5672
 NODE = "saga@localhost"
-PLUGINS = ("rabbitmq_consistent_hash_exchange",)
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 LIMITS = "{disk_free_limit, 50000000}, {dead_letter_worker_publisher_confirm_timeout, 5000}"
 """Erlang terms. A delayed message that found no queue, as after a crash, is tried again in 5 s instead of 3 minutes."""
@@ -64,8 +62,8 @@ def url(port: int, host: str = LOOPBACK) -> str:
 
 
 async def reused(port: int = USUAL_PORT) -> Service | None:
-    """Return the local broker, if it lets us in and has the plugins that the bridge needs."""
-    if await lets_in(url(port)) and await shares_by_hash(url(port)):
+    """Return the local broker, if it lets us in."""
+    if await lets_in(url(port)):
         return Service(url(port), f"{LOOPBACK}:{port}", Happening.REUSED)
     return None
 
@@ -80,25 +78,8 @@ async def lets_in(address: str) -> bool:
     return True
 
 
-async def shares_by_hash(address: str) -> bool:
-    """Tell whether a broker has the plugin of the exchange that shares out by a hash; leaves nothing behind.
-
-    Only making such an exchange tells: one that is there by chance proves nothing, and a broker without the plugin
-    closes the connection.
-    """
-    try:
-        async with await aio_pika.connect(address, timeout=5) as connection, connection.channel() as channel:
-            probe = await channel.declare_exchange(f"saga.probe.{uuid.uuid4().hex}", "x-consistent-hash", durable=False)
-            await probe.delete()
-    except (AMQPError, ChannelInvalidStateError, OSError, TimeoutError):
-        return False
-    return True
-
-
 @asynccontextmanager
-async def serving(
-    folder: StateFolder, ports: NodePorts, server: Path = SERVER, plugins: Sequence[str] = PLUGINS
-) -> AsyncIterator[Service]:
+async def serving(folder: StateFolder, ports: NodePorts, server: Path = SERVER) -> AsyncIterator[Service]:
     """Run a private node inside the block; its queues are kept in the state folder.
 
     Raises:
@@ -108,7 +89,7 @@ async def serving(
     epmd = _epmd(ports, folder, server)
     async with running(epmd, folder) as mapper:
         await mapper.ready(lambda: answers(LOOPBACK, ports.epmd), _START_WITHIN)
-        async with running(_node(ports, folder, server, plugins), folder) as child:
+        async with running(_node(ports, folder, server), folder) as child:
             await child.ready(lambda: answers(LOOPBACK, ports.amqp), _START_WITHIN)
             await child.ready(lambda: lets_in(url(ports.amqp)), _START_WITHIN)
             yield Service(url(ports.amqp), f"{LOOPBACK}:{ports.amqp}", Happening.STARTED)
@@ -122,10 +103,10 @@ def _epmd(ports: NodePorts, folder: StateFolder, server: Path) -> Program:
     return Program("epmd", PART, arguments, node_environment(ports, folder))
 
 
-def _node(ports: NodePorts, folder: StateFolder, server: Path, plugins: Sequence[str]) -> Program:
+def _node(ports: NodePorts, folder: StateFolder, server: Path) -> Program:
     data = folder.part("rabbitmq")
     (data / "home").mkdir(exist_ok=True)
-    (data / "enabled_plugins").write_text(f"[{', '.join(plugins)}].\n")
+    (data / "enabled_plugins").write_text("[].\n")
     (data / "advanced.config").write_text(_configuration(ports))
     return Program("rabbitmq", PART, (str(server),), node_environment(ports, folder))
 

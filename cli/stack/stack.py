@@ -170,6 +170,6 @@ async def _reused(part: _Part, report: Report) -> Service | None:
         return None
     found = await part.reuse()
     if found is None:
-        note = "does not let us in, or lacks a plugin that the bridge needs: starting our own"
+        note = "does not let us in: starting our own"
         report(StackEvent(part.name, Happening.NOTE, f"{LOOPBACK}:{part.usual_port}", note=note))
     return found

@@ -50,6 +50,7 @@ _TUNING: Mapping[str, str] = MappingProxyType(
         "history.transferProcessorMaxPollRPS": "2000",
         "history.timerProcessorMaxPollRPS": "2000",
         "history.visibilityProcessorMaxPollRPS": "2000",
+        "frontend.WorkflowPauseEnabled": "true",
     }
 )
 

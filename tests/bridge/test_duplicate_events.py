@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import GroupRule
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
 from contracts.envelope import Event
 from contracts.json import Json
 from tests.bridge.environment import BridgeEnvironment
@@ -16,7 +16,7 @@ from tests.bridge.library import event, template
 from tests.support.bus import TOPOLOGY, Bus
 
 RULED = replace(TOPOLOGY, ordering=(GroupRule("quick.*", template("${ event.data.region }")),))
-DIRECT = {GROUP_HEADER: "mine", CLASS_HEADER: "low"}
+DIRECT = direct_headers("mine", "low", TOPOLOGY)
 
 
 def _quick(key: str, identity: str, **more: Json) -> Event:

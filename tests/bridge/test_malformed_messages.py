@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bridge.amqp.delivery import SORTED
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import GroupRule
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
 from contracts.envelope import Event
 from contracts.json import Json
 from store.outbox import add_alone, outbox_state
@@ -24,7 +24,7 @@ from tests.support.bus import DEAD_LETTERS, TOPOLOGY, Bus
 from tests.support.waiting import eventually
 
 _DEEP_ENOUGH = 20_000
-_DIRECT = {GROUP_HEADER: "g", CLASS_HEADER: "low"}
+_DIRECT = direct_headers("g", "low", TOPOLOGY)
 
 
 def _nested(levels: int) -> list[Json]:

@@ -7,17 +7,17 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client
 
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
+from bridge.topology.layout import direct_headers
 from tests.bridge.environment import open_environment
 from tests.bridge.library import event
-from tests.support.bus import open_bus
+from tests.support.bus import TOPOLOGY, open_bus
 from tests.support.services.rabbitmq import Broker
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.fault
 
 WAITING = 300
-DIRECT = {GROUP_HEADER: "g", CLASS_HEADER: "low"}
+DIRECT = direct_headers("g", "low", TOPOLOGY)
 
 
 async def _raise_alarm(own_broker: Broker) -> None:

@@ -17,6 +17,7 @@ from bridge.bridge import running_bridge
 from bridge.outcomes import Outcome
 from bridge.settings import BridgeSettings
 from bridge.surroundings import Surroundings, Watchers
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import Topology
 from cli.stack.events import Service
 from contracts.envelope import Event
@@ -24,7 +25,7 @@ from store import bridges
 from tests.bridge.bridge_process import bridge_process
 from tests.bridge.environment import LIBRARY, BridgeEnvironment
 from tests.bridge.library import event
-from tests.support.bus import Bus
+from tests.support.bus import TOPOLOGY, Bus
 from tests.support.copies import Copy
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
@@ -149,10 +150,10 @@ async def _told_until_dead(bus: Bus, keys: list[str], dying: Copy) -> int:
     return words
 
 
-async def test_events_with_both_headers_take_the_short_way(env: BridgeEnvironment, bus: Bus) -> None:
-    """A producer that says key and class itself saves the sorting; order and outcome are the same."""
+async def test_events_that_say_their_place_are_not_sorted(env: BridgeEnvironment, bus: Bus) -> None:
+    """A producer that names key, class and partition saves the sorting; order and outcome are the same."""
     key = env.key()
-    headers = {"x-group-id": key, "x-priority-class": "high"}
+    headers = direct_headers(key, "high", TOPOLOGY)
     sorted_by_us: list[str] = []
 
     def reached(name: str) -> None:

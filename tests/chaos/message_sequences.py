@@ -1,7 +1,7 @@
 """The load, as message sequences: a few events that belong together, and the state that each sequence must lead to.
 
 A generator makes any number of sequences, and the same ones for the same seed. Events take one of three routes:
-`sorted` by the bridge, `marked` by their producer with key and class (the short way), or through the `outbox`. All
+`sorted` by the bridge, `marked` by their producer with its place (routed directly), or through the `outbox`. All
 events of a sequence have one route and one class, because order is promised there.
 """
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
+from bridge.topology.layout import direct_headers
+from bridge.topology.model import Topology
 from contracts.envelope import Event
 from contracts.json import Json
 from tests.chaos.library import LAST_SIGNAL
@@ -49,7 +51,7 @@ class Publication:
     @property
     def headers(self) -> dict[str, str]:
         """The producer's headers."""
-        return {"x-group-id": self.key, "x-priority-class": self.priority_class} if self.route == "marked" else {}
+        return direct_headers(self.key, self.priority_class, Topology()) if self.route == "marked" else {}
 
 
 @dataclass(frozen=True)

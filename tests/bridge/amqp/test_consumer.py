@@ -21,8 +21,8 @@ from bridge.amqp.topology import declare_queues
 from bridge.membership import Membership, joined
 from bridge.outcomes import Refused
 from bridge.settings import BridgeSettings
-from bridge.topology.layout import partitions
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER, INBOX
+from bridge.topology.layout import direct_headers, partitions
+from bridge.topology.names import INBOX
 from contracts.errors import ServiceUnreachableError
 from store import bridges
 from store.database import Database
@@ -98,7 +98,7 @@ async def _hand_over(session: Session, bus: Bus) -> asyncio.Task[None]:
     running = asyncio.create_task(session.run())
     await _while(running, session.ready.wait())
     for name in ("high", "low"):
-        await bus.publish(event("a.b", {}, name), headers={GROUP_HEADER: "g", CLASS_HEADER: name})
+        await bus.publish(event("a.b", {}, name), headers=direct_headers("g", name, TOPOLOGY))
         await _while(running, session.taken.get())
     return running
 
@@ -120,7 +120,7 @@ async def test_session_that_ends_while_it_yields_leaves_no_consumer(session: Ses
     await session.others_come()
     with pytest.raises(ServiceUnreachableError, match="planned"):
         await running
-    await bus.publish(event("a.b", {}, "later"), headers={GROUP_HEADER: "g", CLASS_HEADER: "low"})
+    await bus.publish(event("a.b", {}, "later"), headers=direct_headers("g", "low", TOPOLOGY))
     queues = (INBOX, *partitions(TOPOLOGY))
     taken = await taken_from(bus.channel, queues, 3)
     assert sorted(str(message.message_id) for _, message in taken) == ["high", "later", "low"]

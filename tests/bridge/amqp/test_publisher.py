@@ -21,6 +21,8 @@ from bridge.errors import (
     TopologyMismatchError,
     UnroutableEventError,
 )
+from bridge.topology.layout import direct_headers
+from bridge.topology.model import Topology
 from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
 from cli.stack.ports import LOOPBACK, choose_port
 from contracts.envelope import Event
@@ -49,7 +51,7 @@ async def test_publisher_sends_the_envelope_with_its_properties(amqp_url: str, b
     assert (message.message_id, message.type, message.correlation_id) == ("evt-1", "order.placed", "c-1")
     assert (message.priority, message.delivery_mode) == (7, DeliveryMode.PERSISTENT)
     assert (message.routing_key, message.content_type) == ("order.placed", "application/json")
-    assert (message.timestamp, message.headers) == (sent.time, {GROUP_HEADER: "g-1", CLASS_HEADER: "high"})
+    assert (message.timestamp, message.headers) == (sent.time, direct_headers("g-1", "high", Topology()))
 
 
 async def test_publisher_keeps_what_nobody_takes(amqp_url: str, bus: Bus) -> None:
@@ -201,7 +203,7 @@ async def test_publisher_leaves_a_group_that_is_long_to_the_bridge(amqp_url: str
         await publisher.publish(event(identity="long", metadata={"group_id": long}))
         await publisher.publish(event(identity="short", metadata={"group_id": short}))
     assert (await bus.take("listener")).headers == {GROUP_HEADER: long}
-    assert (await bus.take("listener")).headers == {GROUP_HEADER: short, CLASS_HEADER: "low"}
+    assert (await bus.take("listener")).headers == direct_headers(short, "low", Topology())
 
 
 @pytest.mark.parametrize("priority", [0, 3, 4, 6, 7, 9])

@@ -14,10 +14,10 @@ from pamqp.exceptions import UnmarshalingException
 from pamqp.frame import unmarshal
 
 from bridge.amqp.tolerance import UNREADABLE, tolerate_unreadable_frames
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
+from bridge.topology.layout import direct_headers
 from tests.bridge.environment import BridgeEnvironment
 from tests.bridge.library import event
-from tests.support.bus import Bus
+from tests.support.bus import TOPOLOGY, Bus
 
 METHOD, HEADER, CLASS_BASIC, END = 1, 2, 60, b"\xce"
 
@@ -69,7 +69,7 @@ def _short(text: bytes) -> bytes:
     return bytes([len(text)]) + text
 
 
-@pytest.mark.parametrize("headers", [{}, {GROUP_HEADER: "g", CLASS_HEADER: "low"}], ids=["sorted", "direct"])
+@pytest.mark.parametrize("headers", [{}, direct_headers("g", "low", TOPOLOGY)], ids=["sorted", "direct"])
 async def test_bridge_goes_on_after_a_routing_key_that_is_no_text(
     env: BridgeEnvironment, bus: Bus, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:

@@ -13,18 +13,18 @@ from aio_pika.abc import AbstractChannel, AbstractQueue, HeadersType
 
 from bridge.amqp.connection import address, connected
 from bridge.amqp.sharing import sharing
-from bridge.amqp.shortway import open_short_way
 from bridge.amqp.topology import declare, declare_bus, declare_queues
 from bridge.errors import BrokerRefusedError, TopologyMismatchError
 from bridge.settings import BridgeSettings
-from bridge.topology.errors import PluginMissingError
 from bridge.topology.file import load_topology
+from bridge.topology.layout import direct_headers
 from bridge.topology.model import CLASSES, Argument, Binding, Declarations, Exchange, Queue, Topology
 from bridge.topology.names import (
     CLASS_HEADER,
     DEAD_LETTERS,
     GROUP_HEADER,
     INBOX,
+    PARTITION_HEADER,
     RETRY_DELAYS,
     UNROUTED,
     partition_queue,
@@ -46,14 +46,17 @@ KEYS = tuple(f"key-{number}" for number in range(30))
 async def _declared(url: str, settings: BridgeSettings = SETTINGS) -> None:
     async with sharing(url, "tests") as shared:
         await declare_queues(await shared.opened(), settings)
-        await open_short_way(shared, settings.topology)
+
+
+def _direct(key: str, priority_class: str = "high", settings: BridgeSettings = SETTINGS) -> HeadersType:
+    return {**direct_headers(key, priority_class, settings.topology)}
 
 
 async def _places(bus: Bus) -> dict[tuple[str, str], set[str]]:
     """Publish two events of each key in each class; return the queues in which they were."""
     pairs = [(name, key) for name in CLASSES for key in KEYS]
     for name, key in pairs * 2:
-        await bus.publish_bytes(key.encode(), "order.placed", headers={CLASS_HEADER: name, GROUP_HEADER: key})
+        await bus.publish_bytes(key.encode(), "order.placed", headers=_direct(key, name))
     places: dict[tuple[str, str], set[str]] = {pair: set() for pair in pairs}
     for queue, message in await taken_from(bus.channel, PARTITIONS, 2 * len(pairs)):
         places[str(message.headers[CLASS_HEADER]), message.body.decode()].add(queue)
@@ -83,12 +86,19 @@ async def test_keyed_event_has_one_queue_of_its_class(amqp_url: str, bus: Bus) -
         {},
         {GROUP_HEADER: "a"},
         {CLASS_HEADER: "high"},
-        {GROUP_HEADER: "a", CLASS_HEADER: "urgent"},
-        {"group-id": "a", "priority-class": "high"},
+        {GROUP_HEADER: "a", CLASS_HEADER: "high"},
+        {CLASS_HEADER: "high", PARTITION_HEADER: "1"},
+        {GROUP_HEADER: "a", PARTITION_HEADER: "1"},
+        {GROUP_HEADER: "a", CLASS_HEADER: "urgent", PARTITION_HEADER: "1"},
+        {GROUP_HEADER: "a", CLASS_HEADER: "high", PARTITION_HEADER: "4"},
+        {GROUP_HEADER: "a", CLASS_HEADER: "high", PARTITION_HEADER: 1},
+        {"group-id": "a", "priority-class": "high", "partition": "1"},
     ],
 )
-async def test_event_without_both_headers_comes_to_the_inbox(headers: dict[str, str], amqp_url: str, bus: Bus) -> None:
-    """The bridge sorts what does not say both where it belongs and how urgent it is."""
+async def test_event_that_does_not_say_its_place_comes_to_the_inbox(
+    headers: HeadersType, amqp_url: str, bus: Bus
+) -> None:
+    """The bridge sorts what lacks one of the three headers, or has one that names nothing; a partition is a text."""
     await _declared(amqp_url)
     await bus.publish_bytes(b"", "order.placed", headers=headers)
     [(_, message)] = await taken_from(bus.channel, [INBOX], 1)
@@ -99,7 +109,7 @@ async def test_group_id_of_any_value_counts_as_given(amqp_url: str, bus: Bus) ->
     """The header only has to be there: a number or an empty text are keys as well."""
     await _declared(amqp_url)
     for key in (7, "", True):
-        await bus.publish_bytes(b"", "a", headers={CLASS_HEADER: "low", GROUP_HEADER: key})
+        await bus.publish_bytes(b"", "a", headers={**_direct("any", "low"), GROUP_HEADER: key})
     assert len(await taken_from(bus.channel, PARTITIONS, 3)) == 3
 
 
@@ -108,29 +118,26 @@ async def test_event_that_no_partition_takes_comes_to_the_inbox(amqp_url: str, b
     await _declared(amqp_url)
     for number in range(4):
         await bus.channel.queue_delete(partition_queue("high", number))
-    await bus.publish_bytes(b"", "a", headers={CLASS_HEADER: "high", GROUP_HEADER: "a"})
+    await bus.publish_bytes(b"", "a", headers=_direct("a"))
     assert len(await taken_from(bus.channel, [INBOX], 1)) == 1
 
 
 @pytest.mark.fault
 async def test_keys_keep_their_queues_over_a_crash_of_the_broker() -> None:
-    """Killed and started again: confirmed messages are there, and each key has the queue that it had before."""
+    """Killed and started again: confirmed messages are there, and what comes, whoever is there, goes behind them."""
     with own_folder() as folder:
         async with own_node(folder) as node:
             await _declared(node.service.url)
             async with open_bus(node.service.url) as bus:
                 before = await _places(bus)
-                await bus.publish_bytes(b"waiting", "a", headers={CLASS_HEADER: "high", GROUP_HEADER: "key-0"})
+                await bus.publish_bytes(b"waiting", "a", headers=_direct("key-0"))
             await node.kill()
         async with own_node(folder) as node, open_bus(node.service.url) as bus:
-            headers: HeadersType = {CLASS_HEADER: "high", GROUP_HEADER: "key-0"}
-            await bus.publish_bytes(b"meanwhile", "a", mandatory=True, headers=headers)
-            declaring = asyncio.ensure_future(_declared(node.service.url))
-            [(_, meanwhile)] = await taken_from(bus.channel, [INBOX], 1)
-            await declaring  # the short way opens only now, or the next of the key would overtake
-            [(queue, waiting)] = await taken_from(bus.channel, PARTITIONS, 1)
-            assert (meanwhile.body, waiting.body) == (b"meanwhile", b"waiting")
-            assert before["high", "key-0"] == {queue}
+            await bus.publish_bytes(b"meanwhile", "a", mandatory=True, headers=_direct("key-0"))
+            waiting, meanwhile = await taken_from(bus.channel, PARTITIONS, 2)
+            assert (waiting[1].body, meanwhile[1].body) == (b"waiting", b"meanwhile")
+            assert before["high", "key-0"] == {waiting[0]} == {meanwhile[0]}
+            await _declared(node.service.url)
             assert await _places(bus) == before
 
 
@@ -157,9 +164,10 @@ async def test_delayed_message_waits_for_its_queue(amqp_url: str, bus: Bus) -> N
 
 async def test_event_that_waits_too_long_is_dead_lettered(amqp_url: str, bus: Bus) -> None:
     """With a time to live, what nobody takes ends with the dead letters, with its reason and queue."""
-    await _declared(amqp_url, BridgeSettings(topology=Topology(partitions=1, message_ttl=timedelta(milliseconds=50))))
+    settings = BridgeSettings(topology=Topology(partitions=1, message_ttl=timedelta(milliseconds=50)))
+    await _declared(amqp_url, settings)
     await bus.publish_bytes(b"stale", "a")
-    await bus.publish_bytes(b"stale", "a", headers={CLASS_HEADER: "high", GROUP_HEADER: "a"})
+    await bus.publish_bytes(b"stale", "a", headers=_direct("a", settings=settings))
     taken = await taken_from(bus.channel, [DEAD_LETTERS], 2)
     keys = {message.routing_key for _, message in taken}
     assert keys == {f"dlx.{INBOX}", "dlx.saga.high.0"}
@@ -271,6 +279,7 @@ class _Sender:
             Queue(DEAD_LETTERS, {"x-queue-type": "quorum", "x-message-ttl": 5, "x-delivery-limit": 1_000_000}),
             "queue saga.dead-letters: x-message-ttl is 5 on the broker, 604800000 here",
         ),
+        (Exchange("saga.low", "fanout"), "exchange saga.low: type is fanout on the broker, headers here"),
         (Exchange("events", "fanout"), "exchange events: type is fanout on the broker, topic here"),
         (Exchange("dlx", "topic", durable=False), "exchange dlx: durable is false on the broker, true here"),
     ],
@@ -331,15 +340,6 @@ async def test_user_without_permission_is_told(rabbitmq_node: Broker, amqp_url: 
     async with connected(url, "tests") as connection:
         with pytest.raises(BrokerRefusedError, match="access to"):
             await declare_bus(connection)
-
-
-@pytest.mark.integration
-async def test_broker_without_the_plugin_is_refused() -> None:
-    """The message says which command helps."""
-    with own_folder() as folder:
-        async with own_node(folder, plugins=()) as node, connected(node.service.url, "tests") as connection:
-            with pytest.raises(PluginMissingError, match="rabbitmq-plugins enable rabbitmq_consistent_hash_exchange"):
-                await declare_queues(connection, SETTINGS)
 
 
 def test_address_tells_where_without_the_password() -> None:

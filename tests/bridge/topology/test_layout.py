@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bridge.topology.layout import bus, layout, partitions
+from bridge.topology.layout import bus, direct_headers, layout, partitions
 from bridge.topology.model import Declarations, Topology
 from bridge.topology.names import INBOX, INLET, RETRY_DELAYS, partition_queue, retry_exchange
 
@@ -19,13 +22,31 @@ def _layout(topology: Topology | None = None, bindings: tuple[str, ...] = ("#",)
 
 
 def test_layout_has_a_queue_for_each_partition_of_each_class() -> None:
-    """Three classes by the number of partitions, the most urgent first; each is bound with the same share."""
+    """Three classes by the number of partitions, the most urgent first; each is bound by its number."""
     names = partitions(Topology(partitions=2))
     assert names == ("saga.high.0", "saga.high.1", "saga.normal.0", "saga.normal.1", "saga.low.0", "saga.low.1")
     declared = _layout(Topology(partitions=2))
     assert set(names) <= {queue.name for queue in declared.queues}
-    shares = {binding.destination: binding.routing_key for binding in declared.bindings if binding.destination in names}
-    assert shares == dict.fromkeys(names, "1")
+    shares = [(each.source, each.arguments["x-partition"]) for each in declared.bindings if each.destination in names]
+    assert shares == [(f"saga.{name}", number) for name in ("high", "normal", "low") for number in ("0", "1")]
+
+
+def test_nothing_flows_before_all_that_is_behind_it_is_bound() -> None:
+    """Bindings stand in the order in which they are declared: what leads to an exchange after what leads on from it."""
+    bindings = [each for each in _layout().bindings if each.kind == "exchange"]
+    for place, binding in enumerate(bindings):
+        assert not [each for each in bindings[place:] if each.source == binding.destination]
+
+
+@given(st.text(min_size=1), st.integers(1, 64))
+def test_direct_headers_name_a_partition_that_there_is(key: str, partitions: int) -> None:
+    """The CRC-32 of the key, by which a producer in any language can compute it, modulo the partitions."""
+    headers = direct_headers(key, "low", Topology(partitions=partitions))
+    assert headers == {
+        "x-group-id": key,
+        "x-priority-class": "low",
+        "x-partition": str(zlib.crc32(key.encode()) % partitions),
+    }
 
 
 def test_names_are_declared_once() -> None:

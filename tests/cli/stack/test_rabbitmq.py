@@ -12,7 +12,7 @@ from cli.stack.errors import MissingServiceError
 from cli.stack.events import Happening
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
-from tests.support.services.rabbitmq import Broker, own_folder, own_node
+from tests.support.services.rabbitmq import Broker
 
 pytestmark = pytest.mark.integration
 
@@ -22,20 +22,6 @@ async def test_running_broker_is_reused(rabbitmq_node: Broker) -> None:
     found = await rabbitmq.reused(urlsplit(rabbitmq_node.service.url).port or 0)
     assert found is not None
     assert (found.url, found.happening) == (rabbitmq_node.service.url, Happening.REUSED)
-
-
-async def test_broker_without_the_plugin_is_not_reused() -> None:
-    """It lets us in, but the bridge could not work with it; nothing is left on the other, where it could."""
-    with own_folder() as folder:
-        async with own_node(folder, plugins=()) as node:
-            assert await rabbitmq.lets_in(node.service.url)
-            assert await rabbitmq.reused(urlsplit(node.service.url).port or 0) is None
-
-
-async def test_asking_for_the_plugin_leaves_nothing_behind(rabbitmq_node: Broker) -> None:
-    """The exchange that was made to find out is gone again."""
-    assert await rabbitmq.shares_by_hash(rabbitmq_node.service.url)
-    assert "saga.probe" not in await rabbitmq_node.control("list_exchanges")
 
 
 async def test_silent_port_is_not_reused() -> None:

@@ -25,7 +25,6 @@ from tests.support.waiting import eventually
 SIZE = 3
 _START_WITHIN = timedelta(seconds=180)
 _FORMED_WITHIN_SECONDS = 120
-_PLUGINS = "[rabbitmq_consistent_hash_exchange].\n"
 _VHOST = 'rabbit_vhost:add(<<"{0}">>, <<"tests">>), rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"{0}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>).'  # noqa: E501 - one Erlang expression
 _LEADERS = 'io:format("~p", [[{{element(4, amqqueue:get_name(Q)), element(2, amqqueue:get_pid(Q))}} || Q <- rabbit_amqqueue:list(<<"{0}">>)]]).'  # noqa: E501 - the same
 
@@ -117,7 +116,7 @@ class Node:
         joins = "" if self.number == 1 else f", {{cluster_nodes, {{['{node_name(1)}'], disc}}}}"
         listener = f'{{tcp_listeners, [{{"{LOOPBACK}", {self.port}}}]}}'
         (self._data / "advanced.config").write_text(f"[{{rabbit, [{listener}, {rabbitmq.LIMITS}{joins}]}}].\n")
-        (self._data / "enabled_plugins").write_text(_PLUGINS)
+        (self._data / "enabled_plugins").write_text("[].\n")
 
 
 class Cluster:

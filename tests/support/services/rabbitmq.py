@@ -101,12 +101,10 @@ def broker_of(description: dict[str, Any]) -> Broker:
 
 
 @asynccontextmanager
-async def own_node(
-    folder: StateFolder, ports: rabbitmq.NodePorts | None = None, plugins: Sequence[str] = rabbitmq.PLUGINS
-) -> AsyncIterator[Broker]:
-    """Run a node that a test may kill, or that has other plugins; with the same folder and ports it carries on."""
+async def own_node(folder: StateFolder, ports: rabbitmq.NodePorts | None = None) -> AsyncIterator[Broker]:
+    """Run a node that a test may kill; with the same folder and ports it carries on."""
     ports = ports or rabbitmq.choose_ports(())
-    async with rabbitmq.serving(folder, ports, plugins=plugins) as service:
+    async with rabbitmq.serving(folder, ports) as service:
         yield Broker(service, rabbitmq.node_environment(ports, folder))
 
 
