@@ -8,6 +8,7 @@ from temporalio.client import Client
 
 from cli.output import counted
 from contracts.names import ATTRIBUTE_DEFINITION, ATTRIBUTE_VERSION, pin
+from workflows.temporal.statuses import OPEN
 
 _EXAMPLES = 5
 
@@ -49,6 +50,6 @@ def _query(definition: str, version: str, digest: str) -> str:
     parts = (
         f"{ATTRIBUTE_DEFINITION} = '{definition}'",
         f"{ATTRIBUTE_VERSION} = '{pin(version, digest)}'",
-        "ExecutionStatus = 'Running'",
+        OPEN,
     )
     return " AND ".join(parts)

@@ -115,7 +115,7 @@ async def _resume(settings: Settings, library: Library, wanted: Wanted, tally: T
 async def _found(client: Client, wanted: Wanted) -> AsyncIterator[tuple[str, str]]:
     """Yield workflow id and run id of the runs that are meant, none that has been started again since."""
     number = 0
-    async for run in client.list_workflows(f"({wanted.query}) AND ExecutionStatus != 'Running'"):
+    async for run in client.list_workflows(f"({wanted.query}) AND CloseTime IS NOT NULL"):
         if (await client.get_workflow_handle(run.id).describe()).run_id == run.run_id:
             yield run.id, run.run_id
             number += 1

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from temporalio.client import (
     Client,
@@ -20,24 +20,35 @@ from temporalio.client import (
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
 )
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, TimeoutError
 from temporalio.service import RPCError, RPCStatusCode
 
+from cli.exits import BadInputError
 from cli.progress import Names, Progress, State, failed_step
 from contracts.json import Json
 from contracts.names import ATTRIBUTE_STATUS, QUERY_APPROVALS, QUERY_PLAN, QUERY_STATE
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
+from workflows.temporal.statuses import is_open, name_of
 
 _NO_WORKER = "No worker answers: start one with `saga worker` or `saga up`. The run is safe meanwhile."
+PAUSED: Final = "is paused and answers nothing until `temporal workflow unpause` has it go on."
 _POLL = timedelta(milliseconds=250)
 _QUERY_TIMEOUT = timedelta(seconds=5)
 _GOOD = frozenset({"completed", "recovered"})
 _STATUS = SearchAttributeKey.for_keyword(ATTRIBUTE_STATUS)
-_FORCED: Mapping[WorkflowExecutionStatus | None, str] = MappingProxyType(
-    {WorkflowExecutionStatus.TERMINATED: "terminated", WorkflowExecutionStatus.TIMED_OUT: "timed-out"}
+_KEPT = frozenset(
+    {
+        WorkflowExecutionStatus.RUNNING,
+        WorkflowExecutionStatus.COMPLETED,
+        WorkflowExecutionStatus.FAILED,
+        WorkflowExecutionStatus.CANCELED,
+        WorkflowExecutionStatus.CONTINUED_AS_NEW,
+    }
 )
+"""With these the run itself said how it stands; with others Temporal did something to it without asking."""
 
 _WITHOUT_DETAILS: Mapping[type[BaseException], Problem] = MappingProxyType(
     {
@@ -109,10 +120,24 @@ async def names_of(handle: Handle) -> Names:
     return {identity: node["name"] for identity, node in nodes.items() if node.get("name", identity) != identity}
 
 
+async def ask(handle: Handle, query: str) -> Any:
+    """Return what a run answers.
+
+    Raises:
+        BadInputError: It is paused.
+        RPCError: There is no such run, no worker answers, or Temporal is away.
+        WorkflowQueryFailedError: The run answers no such question.
+    """
+    try:
+        return await handle.query(query, rpc_timeout=_QUERY_TIMEOUT)
+    except WorkflowQueryRejectedError as error:
+        raise BadInputError(f"{handle.id} {PAUSED}") from error
+
+
 async def _queried(handle: Handle, query: str) -> Mapping[str, Any] | None:
     try:
-        return cast("Mapping[str, Any]", await handle.query(query, rpc_timeout=_QUERY_TIMEOUT))
-    except WorkflowQueryFailedError:
+        return cast("Mapping[str, Any]", await ask(handle, query))
+    except (BadInputError, WorkflowQueryFailedError):
         return None
     except RPCError as error:
         if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.UNAVAILABLE}:
@@ -143,9 +168,10 @@ async def pending_approvals(handle: Handle) -> list[dict[str, Any]]:
     """Return the approvals for which a run waits.
 
     Raises:
+        BadInputError: It is paused.
         RPCError: There is no such run, no worker answers, or Temporal is away.
     """
-    return cast("list[dict[str, Any]]", await handle.query(QUERY_APPROVALS, rpc_timeout=_QUERY_TIMEOUT))
+    return cast("list[dict[str, Any]]", await ask(handle, QUERY_APPROVALS))
 
 
 async def follow(handle: Handle, progress: Progress) -> Ended:
@@ -180,12 +206,9 @@ async def ended(handle: Handle) -> Ended:
 
 
 def status_of(run: WorkflowExecution) -> str:
-    """Return the status for people: the one that the run keeps itself, unless Temporal ended it without asking."""
-    status = run.status
-    if status in _FORCED:
-        return _FORCED[status]
-    kept = run.typed_search_attributes.get(_STATUS)
-    return kept or (status.name.lower().replace("_", "-") if status else "unknown")
+    """Return the status for people: the one that the run keeps itself, unless Temporal stopped it without asking."""
+    kept = run.typed_search_attributes.get(_STATUS) if run.status in _KEPT else None
+    return kept or name_of(run.status)
 
 
 async def is_running(handle: Handle) -> bool:
@@ -194,7 +217,7 @@ async def is_running(handle: Handle) -> bool:
     Raises:
         RPCError: There is no such run, or Temporal is away.
     """
-    return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+    return is_open((await handle.describe()).status)
 
 
 def problem_of(cause: BaseException) -> Problem:
@@ -236,7 +259,8 @@ def _status_of_cause(cause: BaseException) -> str:
 async def _look(sight: Sight, progress: Progress) -> State | None:
     state = await sight.look()
     if state is None:
-        progress.note(_NO_WORKER)
+        paused = status_of(await sight.handle.describe()) == "paused"
+        progress.note(f"The run {PAUSED}" if paused else _NO_WORKER)
     else:
         progress.show(state, sight.names or {})
     return state

@@ -15,8 +15,8 @@ from temporalio.client import Client
 
 from store.database import Database
 from store.run_watch import Limit, overdue_runs, unchanged_runs
-from workers.looking import RunLook, look_at_queue, look_at_run, open_runs
-from workers.stuck import Stuck, in_order, overdue, queues_of, stuck_queue, stuck_run
+from workers.looking import RunLook, forced_runs, look_at_queue, look_at_run, open_runs
+from workers.stuck import Stuck, forced, in_order, overdue, queues_of, stuck_queue, stuck_run
 from workflows.language.library import Library
 
 MOST_RUNS: Final = 200
@@ -26,7 +26,7 @@ _STILL: Final = timedelta(seconds=30)
 
 
 async def find_stuck(
-    client: Client, database: Database | None, limits: Sequence[Limit], most: int = MOST_RUNS
+    client: Client, database: Database | None, limits: Sequence[Limit], most: int = MOST_RUNS, queue: str | None = None
 ) -> list[Stuck]:
     """Return what keeps open runs from getting on, the gravest first.
 
@@ -35,11 +35,12 @@ async def find_stuck(
         database: Where the projection is; None = nothing is known of expected times.
         limits: How long runs may take, as their definitions say.
         most: How many open runs are looked at.
+        queue: A task queue of ours: runs on it count also if no command of ours started them.
 
     Raises:
         ServiceUnreachableError: Temporal or PostgreSQL does not answer.
     """
-    runs = await _looks(client, await _candidates(client, database, most))
+    runs = await _looks(client, await _candidates(client, database, most, queue))
     found = [stuck for run in runs for stuck in stuck_run(run)]
     now = datetime.now(UTC)
     for name in queues_of(runs)[:_MOST_QUEUES]:
@@ -57,9 +58,18 @@ def limits_of(library: Library) -> list[Limit]:
     ]
 
 
-async def _candidates(client: Client, database: Database | None, most: int) -> list[tuple[str, str]]:
+async def find_terminated(client: Client, most: int) -> list[Stuck]:
+    """Return the runs that were ended without being asked, and have not gone on since.
+
+    Raises:
+        ServiceUnreachableError: Temporal does not answer.
+    """
+    return [forced(run) for run in await forced_runs(client, most)]
+
+
+async def _candidates(client: Client, database: Database | None, most: int, queue: str | None) -> list[tuple[str, str]]:
     still = [] if database is None else await unchanged_runs(database, _STILL, most)
-    listed = await open_runs(client, most)
+    listed = await open_runs(client, most, queue)
     return list(dict.fromkeys([*still[: most // 2], *listed, *still]))[:most]
 
 

@@ -16,7 +16,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, PendingActivityState, TaskQueueType, WorkflowExecutionStatus
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflow.v1 import PendingActivityInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeTaskQueueRequest,
     DescribeWorkflowExecutionRequest,
@@ -27,16 +27,18 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.converter import decode_search_attributes
 
-from contracts.names import ATTRIBUTE_DEFINITION, ATTRIBUTE_VERSION
+from contracts.names import ATTRIBUTE_DEFINITION, ATTRIBUTE_STATUS, ATTRIBUTE_VERSION
 from workflows.temporal.errors import RefusedByTemporalError, RunNotFoundError, translated
+from workflows.temporal.statuses import OPEN, is_open
 
 FAILED_TASKS: Final = 3
 """A workflow task that failed so often is no accident any more."""
 
 _PAGE: Final = 100
 _LATEST: Final = 10
-_OPEN: Final = f"ExecutionStatus = 'Running' AND {ATTRIBUTE_DEFINITION} IS NOT NULL"
-_TROUBLED: Final = f"{_OPEN} AND TemporalReportedProblems IS NOT NULL"
+_OPEN: Final = f"{OPEN} AND {ATTRIBUTE_DEFINITION} IS NOT NULL"
+_TROUBLED: Final = f"{OPEN} AND TemporalReportedProblems IS NOT NULL"
+_FORCED: Final = "(ExecutionStatus = 'Terminated' OR ExecutionStatus = 'TimedOut')"
 _TASK_FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 _TASK_TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 
@@ -98,14 +100,70 @@ class QueueLook:
     activities_at: datetime | None
 
 
-async def open_runs(client: Client, limit: int) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class ForcedRun:
+    """A run that Temporal ended without asking it; `status` is what it last said of itself."""
+
+    workflow_id: str
+    run_id: str
+    definition: str
+    version: str
+    status: str
+    timed_out: bool
+    ended_at: datetime
+
+
+async def open_runs(client: Client, limit: int, task_queue: str | None = None) -> list[tuple[str, str]]:
     """Return workflow id and run id of open runs: those that Temporal reports problems of first, then the newest.
+
+    Args:
+        client: Temporal.
+        limit: How many at most.
+        task_queue: Of those with problems also such as no command of ours started, if they are on this queue.
 
     Raises:
         ServiceUnreachableError: Temporal does not answer.
     """
-    troubled = await _listed(client, _TROUBLED, limit)
-    return list(dict.fromkeys([*troubled, *await _listed(client, _OPEN, limit)]))[:limit]
+    quoted = "" if task_queue is None else task_queue.replace("'", "''")
+    also = f" OR TaskQueue = '{quoted}'" if quoted else ""
+    troubled = await _listed(client, f"{_TROUBLED} AND ({ATTRIBUTE_DEFINITION} IS NOT NULL{also})", limit)
+    found = [*troubled, *await _listed(client, _OPEN, limit)]
+    return list(dict.fromkeys((each.execution.workflow_id, each.execution.run_id) for each in found))[:limit]
+
+
+async def forced_runs(client: Client, limit: int) -> list[ForcedRun]:
+    """Return runs that Temporal ended without asking them, the newest first; no parts of others, none that go on again.
+
+    Raises:
+        ServiceUnreachableError: Temporal does not answer.
+    """
+    found = await _listed(client, f"{_FORCED} AND {ATTRIBUTE_DEFINITION} IS NOT NULL", limit)
+    runs = [each for each in found if not each.HasField("parent_execution")]
+    return [_forced_run(each) for each in runs if await _is_latest(client, each.execution)]
+
+
+async def _is_latest(client: Client, execution: WorkflowExecution) -> bool:
+    latest = WorkflowExecution(workflow_id=execution.workflow_id)
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=latest)
+    try:
+        with translated(client, execution.workflow_id):
+            answer = await client.workflow_service.describe_workflow_execution(request, retry=True)
+    except RunNotFoundError:
+        return False
+    return answer.workflow_execution_info.execution.run_id == execution.run_id
+
+
+def _forced_run(info: WorkflowExecutionInfo) -> ForcedRun:
+    attributes = decode_search_attributes(info.search_attributes)
+    return ForcedRun(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        definition=_first(attributes.get(ATTRIBUTE_DEFINITION, ())),
+        version=_first(attributes.get(ATTRIBUTE_VERSION, ())).partition("+")[0],
+        status=_first(attributes.get(ATTRIBUTE_STATUS, ())),
+        timed_out=info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
+        ended_at=_moment(info.close_time),
+    )
 
 
 async def look_at_run(client: Client, workflow_id: str, run_id: str) -> RunLook | None:
@@ -122,7 +180,7 @@ async def look_at_run(client: Client, workflow_id: str, run_id: str) -> RunLook 
     except (RunNotFoundError, RefusedByTemporalError):
         # One odd row of the projection must not hide what is wrong with the others.
         return None
-    if answer.workflow_execution_info.status != WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING:
+    if not is_open(answer.workflow_execution_info.status):
         return None
     return _run_look(answer, await _pending_task(client, answer))
 
@@ -137,8 +195,8 @@ async def look_at_queue(client: Client, name: str) -> QueueLook:
     return QueueLook(name, workflows, await _polled_at(client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
 
 
-async def _listed(client: Client, query: str, limit: int) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+async def _listed(client: Client, query: str, limit: int) -> list[WorkflowExecutionInfo]:
+    found = list[WorkflowExecutionInfo]()
     token = b""
     while len(found) < limit:
         request = ListWorkflowExecutionsRequest(
@@ -150,7 +208,7 @@ async def _listed(client: Client, query: str, limit: int) -> list[tuple[str, str
         except RefusedByTemporalError:
             # This server does not know the search attribute of problems: the other query finds the runs as well.
             return []
-        found.extend((each.execution.workflow_id, each.execution.run_id) for each in answer.executions)
+        found.extend(answer.executions)
         token = answer.next_page_token
         if not token:
             break

@@ -23,6 +23,7 @@ from store.runs import MENDING, dead_writers, leave, open_runs, sign_of_life, wi
 from workers.projecting import pause
 from workers.rebuilding import listed, rebuild, since
 from workers.snapshots import Missed, Snapshots
+from workflows.temporal.statuses import OPEN
 
 _GAPS_AT_ONCE = 1_000
 _OPEN_AT_ONCE = 100
@@ -132,7 +133,7 @@ class Mender:
                 break
             self._after = runs[-1].id
             among = ", ".join(f"'{run.execution}'" for run in runs)
-            query = f"ExecutionStatus = 'Running' AND RunId IN ({among})"
+            query = f"{OPEN} AND RunId IN ({among})"
             running = {execution.run_id async for execution in self._client.list_workflows(query)}
             closed |= {run.workflow_id for run in runs if run.execution not in running}
         return closed

@@ -28,6 +28,7 @@ from store.runs import AttemptRow, ClosedRow, rewrite, rows_of
 from workflows.engine.change import Change, change_of
 from workflows.temporal.course import Move
 from workflows.temporal.interceptor import ShellInterceptor
+from workflows.temporal.statuses import OPEN
 
 OURS = "SagaDefinition IS NOT NULL"
 _LANES = 4
@@ -88,7 +89,7 @@ class _Part:
 def since(moment: datetime) -> str:
     """Return the query for what was started, went on or ended since `moment`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{OURS} AND (StartTime >= '{text}' OR CloseTime >= '{text}' OR ExecutionStatus = 'Running')"
+    return f"{OURS} AND (StartTime >= '{text}' OR CloseTime >= '{text}' OR {OPEN})"
 
 
 async def listed(client: Client, query: str = OURS) -> Wanted:

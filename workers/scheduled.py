@@ -24,6 +24,7 @@ from temporalio.client import (
 
 from workers.schedules import PREFIX, describe, owner_of
 from workflows.language.triggers import Overlap
+from workflows.temporal.statuses import OPEN
 
 _AT_ONCE = 8
 
@@ -129,7 +130,7 @@ async def running_now(client: Client, identity: str) -> int:
     Raises:
         RPCError: Temporal refuses, or is away.
     """
-    query = f"TemporalScheduledById = '{identity}' AND ExecutionStatus = 'Running'"
+    query = f"TemporalScheduledById = '{identity}' AND {OPEN}"
     return (await client.count_workflows(query)).count
 
 

@@ -2,7 +2,7 @@
 
 A run is stuck when it will not get on by itself, or much later than it should: it is past its expected time, an
 activity of it is tried again and again, its workflow task fails, or no worker asks for its work. A run that waits for
-people or for a moment is not.
+people or for a moment is not. Beside them stand runs that were terminated: they do not get on at all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from store.run_watch import USUAL_FACTOR, OverdueRun
-from workers.looking import FAILED_TASKS, PendingActivity, PendingTask, QueueLook, RunLook
+from workers.looking import FAILED_TASKS, ForcedRun, PendingActivity, PendingTask, QueueLook, RunLook
 
-Cause: TypeAlias = Literal["overdue", "activity-retries", "workflow-task-fails", "no-worker"]
+Cause: TypeAlias = Literal["overdue", "activity-retries", "workflow-task-fails", "no-worker", "terminated"]
 
-CAUSES: Final[tuple[Cause, ...]] = ("workflow-task-fails", "no-worker", "activity-retries", "overdue")
+CAUSES: Final[tuple[Cause, ...]] = ("workflow-task-fails", "no-worker", "activity-retries", "overdue", "terminated")
 MANY_ATTEMPTS: Final = 10
 SILENCE: Final = timedelta(minutes=2)
 """A worker that is there asks at least once a minute."""
@@ -92,6 +92,22 @@ def overdue(run: OverdueRun) -> Stuck:
         run.started_at + run.expected,
         f"It has run for {_span(run.took)} and is {run.status}; {rule}.",
         f"See where it stands: saga show {run.workflow_id}",
+    )
+
+
+def forced(run: ForcedRun) -> Stuck:
+    """Return that a run was ended without being asked."""
+    who = "Temporal's own time-out ended it" if run.timed_out else "Somebody or Temporal terminated it"
+    return Stuck(
+        "terminated",
+        run.workflow_id,
+        run.run_id,
+        run.definition,
+        run.version,
+        None,
+        run.ended_at,
+        f"{who} while it was {run.status or 'at its start'}; nothing was undone.",
+        f"Undo what it did: saga compensate {run.workflow_id}; or have it go on: saga redrive {run.workflow_id}",
     )
 
 

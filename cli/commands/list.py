@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import click
 from temporalio.client import Client, WorkflowExecution
@@ -21,11 +22,15 @@ _DEFINITION = SearchAttributeKey.for_keyword(ATTRIBUTE_DEFINITION)
 _VERSION = SearchAttributeKey.for_keyword(ATTRIBUTE_VERSION)
 # What may stand between quotes in Temporal's query language without ending them.
 _PLAIN = re.compile(r"[\w.:/@+ -]+")
+_BY_TEMPORAL = MappingProxyType({"terminated": "Terminated", "timed-out": "TimedOut", "paused": "Paused"})
 
 
 @click.command("list")
 @click.option("--definition", help="Only runs of this definition.")
-@click.option("--status", help="Only runs with this status: running, waiting, compensating, completed, failed, ...")
+@click.option(
+    "--status",
+    help="Only runs with this status: running, waiting, compensating, completed, failed, terminated, ...",
+)
 @click.option("--key", help="Only the run with this business key.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
@@ -39,7 +44,7 @@ def command(definition: str | None, status: str | None, key: str | None, limit: 
       saga list --limit 1000 --json | jq -r '.[] | select(.status == "failed") | .workflow_id'
     """
     query = _query({ATTRIBUTE_DEFINITION: definition, ATTRIBUTE_STATUS: status, ATTRIBUTE_KEY: key})
-    runs = loop.run(_fetch(load_settings(), query, limit))
+    runs = loop.run(_fetch(load_settings(), query, status, limit))
     if as_json:
         print_json([_document(run) for run in runs])
     elif runs:
@@ -48,13 +53,20 @@ def command(definition: str | None, status: str | None, key: str | None, limit: 
         click.echo("No runs. `saga run DEFINITION` starts one.")
 
 
-async def _fetch(settings: Settings, query: str, limit: int) -> list[WorkflowExecution]:
+async def _fetch(settings: Settings, query: str, status: str | None, limit: int) -> list[WorkflowExecution]:
     async with connections.temporal(settings) as client:
-        return await _listed(client, query, limit)
+        return await _listed(client, query, status, limit)
 
 
-async def _listed(client: Client, query: str, limit: int) -> list[WorkflowExecution]:
-    return [run async for run in client.list_workflows(query, limit=limit)]
+async def _listed(client: Client, query: str, status: str | None, limit: int) -> list[WorkflowExecution]:
+    """List runs; what a run that was terminated last said of itself is not how it stands."""
+    runs = list[WorkflowExecution]()
+    async for run in client.list_workflows(query):
+        if status is None or status_of(run) == status:
+            runs.append(run)
+        if len(runs) == limit:
+            break
+    return runs
 
 
 def _query(filters: Mapping[str, str | None]) -> str:
@@ -64,7 +76,14 @@ def _query(filters: Mapping[str, str | None]) -> str:
             raise BadInputError(f"{value!r} cannot be searched for: letters, digits and . : / @ + - _ only.")
     if not wanted:
         return f"{ATTRIBUTE_DEFINITION} IS NOT NULL"
-    return " AND ".join(f"{name} = '{value}'" for name, value in wanted.items())
+    return " AND ".join(_clause(name, value) for name, value in wanted.items())
+
+
+def _clause(name: str, value: str) -> str:
+    own = f"{name} = '{value}'"
+    if name != ATTRIBUTE_STATUS or value not in _BY_TEMPORAL:
+        return own
+    return f"({own} OR ExecutionStatus = '{_BY_TEMPORAL[value]}') AND {ATTRIBUTE_DEFINITION} IS NOT NULL"
 
 
 def _row(run: WorkflowExecution) -> tuple[str, str, str, str, str]:

@@ -11,7 +11,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from cli import connections, loop
 from cli.exits import BadInputError, Exit
 from cli.output import clean, print_json
-from cli.runs import Handle, handle_of, problem_of
+from cli.runs import Handle, ask, handle_of, problem_of
 from cli.settings import Settings, load_settings
 from contracts.names import QUERY_MIGRATION, UPDATE_MIGRATE
 
@@ -49,7 +49,7 @@ def command(run: str, version: str, dry_run: bool, as_json: bool) -> int:
 async def _migrate(settings: Settings, run: str, version: str, dry_run: bool) -> Outlook:
     async with connections.temporal(settings) as client:
         handle = handle_of(client, run)
-        outlook: Outlook = await handle.query(QUERY_MIGRATION)
+        outlook: Outlook = await ask(handle, QUERY_MIGRATION)
         if "versions" not in outlook:
             raise BadInputError(f"{run} was refused at its start: {outlook.get('detail', '')}")
         wanted = _version(outlook, version)

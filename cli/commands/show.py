@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,8 +13,22 @@ from cli import connections, loop
 from cli.output import clean, coloured, print_json, print_table, when
 from cli.problems import problem_lines
 from cli.progress import Names, State, Step, steps_of
-from cli.runs import Sight, handle_of, status_of
+from cli.runs import PAUSED, Sight, handle_of, status_of
 from cli.settings import Settings, load_settings
+from workers.looking import look_at_run
+from workers.stuck import Stuck, stuck_run
+
+_NO_WORKER = "No worker answers, so the steps cannot be shown: start one with `saga worker` or `saga up`."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run as Temporal and a worker describe it; `trouble` says why no worker can, where that is known."""
+
+    execution: WorkflowExecution
+    state: State | None
+    names: Names
+    trouble: Sequence[Stuck] = ()
 
 
 @click.command("show")
@@ -27,36 +42,47 @@ def command(run: str, as_json: bool) -> None:
       saga show agent-creation/ada
       saga show agent-creation/ada --json | jq .vars
     """
-    execution, state, names = loop.run(_fetch(load_settings(), run))
+    shown = loop.run(_fetch(load_settings(), run))
     if as_json:
-        print_json({"workflow_id": execution.id, "status": status_of(execution), "state": _plain(state)})
+        print_json(_document(shown))
     else:
-        _print(execution, state, names)
+        _print(shown)
 
 
-async def _fetch(settings: Settings, run: str) -> tuple[WorkflowExecution, State | None, Names]:
+async def _fetch(settings: Settings, run: str) -> Shown:
     async with connections.temporal(settings) as client:
         sight = Sight(handle_of(client, run))
         execution = await sight.handle.describe()
-        return execution, await sight.look(), sight.names or {}
+        state = await sight.look()
+        look = await look_at_run(client, execution.id, execution.run_id) if state is None else None
+        return Shown(execution, state, sight.names or {}, [] if look is None else list(stuck_run(look)))
 
 
-def _plain(state: State | None) -> dict[str, Any] | None:
-    return None if state is None else dict(state)
+def _document(shown: Shown) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "workflow_id": shown.execution.id,
+        "status": status_of(shown.execution),
+        "state": None if shown.state is None else dict(shown.state),
+    }
+    return document | ({"trouble": [each.what for each in shown.trouble]} if shown.trouble else {})
 
 
-def _print(execution: WorkflowExecution, state: State | None, names: Names) -> None:
+def _print(shown: Shown) -> None:
+    execution, state, names = shown.execution, shown.state, shown.names
     click.echo(f"{click.style(execution.id, bold=True)}  {coloured(status_of(execution))}")
     click.echo(f"started {when(int(execution.start_time.timestamp() * 1000))}")
     if state is None:
-        click.echo("No worker answers, so the steps cannot be shown: start one with `saga worker` or `saga up`.")
+        for trouble in shown.trouble:
+            click.echo(f"{clean(trouble.what)}\n  {click.style('->', fg='cyan')} {clean(trouble.cure)}")
+        if not shown.trouble:
+            click.echo(f"The run {PAUSED}" if status_of(execution) == "paused" else _NO_WORKER)
         return
     click.echo(f"version {state['version']}\n")
     _print_steps(steps_of(state, names), names)
     for wait in state["waits"]:
         if wait["title"]:
             click.echo(f"\n{clean(wait['title'])}  (saga approve {execution.id} {wait['path']})")
-    if state["refused"]:
+    if state.get("refused"):
         _print_refused(state)
     if problem := state.get("problem") or state.get("recovered"):
         click.echo()

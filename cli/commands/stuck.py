@@ -16,7 +16,7 @@ from cli.output import clean, coloured, counted, print_json
 from cli.settings import Settings, database_url, load_settings
 from contracts.json import Json
 from store.database import open_database
-from workers.detector import MOST_RUNS, find_stuck, limits_of
+from workers.detector import MOST_RUNS, find_stuck, find_terminated, limits_of
 from workers.stuck import Stuck
 from workflows.language.library import Library
 
@@ -34,7 +34,8 @@ def command(paths: tuple[Path, ...], limit: int, as_json: bool) -> None:
 
     A workflow task that fails, a task queue that no worker asks for work, an action that is tried again and again, a
     run that has taken longer than the `sla` of its definition says, or, without one, than three times what 99 % of its
-    ended runs took. A run that waits for people or for a moment is not stuck.
+    ended runs took; and a run that was terminated and has not gone on since. A run that waits for people or for a
+    moment is not stuck.
 
     \b
     Examples:
@@ -58,7 +59,8 @@ async def _find(settings: Settings, library: Library, limit: int) -> list[Stuck]
     async with AsyncExitStack() as parts:
         client = await parts.enter_async_context(connections.temporal(settings))
         database = await parts.enter_async_context(open_database(url, pool_size=1)) if url else None
-        return await find_stuck(client, database, limits_of(library), limit)
+        found = await find_stuck(client, database, limits_of(library), limit, settings.task_queue)
+        return [*found, *await find_terminated(client, limit)]
 
 
 def _lines(found: Sequence[Stuck]) -> Iterator[str]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
+from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest
 from temporalio.client import Client
 
 from cli.exits import Exit
 from tests.support.command_line import Shell
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.workflows.temporal.watching import waiting_approval
+from workflows.temporal.statuses import OPEN
 
 
 @pytest.fixture
@@ -103,6 +107,74 @@ async def test_cancel_waits_until_everything_is_undone(working: Shell, key: str)
     assert f"{run} cancelled" in finished.out
     assert "undone      prepare" in finished.out
     assert "changed my mind" in finished.out
+
+
+async def found_stuck(shell: Shell) -> Any:
+    """Return what `saga stuck` finds without PostgreSQL."""
+    environment = {name: value for name, value in shell.environment.items() if name != "SAGA_DATABASE_URL"}
+    return (await Shell(shell.folder, environment).saga("stuck", "--json")).json
+
+
+async def test_terminated_run_is_found_and_undone(working: Shell, client: Client, key: str) -> None:
+    """`list` and `stuck` name it, with what to do; `compensate` undoes what it did."""
+    run = f"greeting/{key}"
+    await working.saga("run", "greeting", "-k", key, "-i", '{"name": "Ada", "asks": true}', "--detach")
+    await waiting_approval(client.get_workflow_handle(run))
+    await client.get_workflow_handle(run).terminate()
+
+    async def listed(status: str) -> bool:
+        found = (await working.saga("list", "--status", status, "--limit", "100", "--json")).json
+        return run in {each["workflow_id"] for each in found}
+
+    await eventually(lambda: listed("terminated"))
+    assert not await listed("waiting")
+    [stuck] = [each for each in await found_stuck(working) if each["workflow_id"] == run]
+    assert (stuck["cause"], stuck["what"]) == (
+        "terminated",
+        "Somebody or Temporal terminated it while it was waiting; nothing was undone.",
+    )
+    assert f"saga compensate {run}" in stuck["cure"]
+    healed = await working.saga("compensate", run)
+    assert healed.code == Exit.OK, healed.err
+    watched = await working.saga("watch", run)
+    assert f"{run} compensated" in watched.out
+    assert run not in {each["workflow_id"] for each in await found_stuck(working)}
+
+
+async def test_paused_run_is_told_as_paused_and_counts_as_open(working: Shell, client: Client, key: str) -> None:
+    """Temporal's newest status, which its SDK does not know, hides nothing and stops no command."""
+    run = f"greeting/{key}"
+    await working.saga("run", "greeting", "-k", key, "-i", '{"name": "Ada", "asks": true}', "--detach")
+    await waiting_approval(client.get_workflow_handle(run))
+    pausing = PauseWorkflowExecutionRequest(namespace=client.namespace, workflow_id=run, request_id=key)
+    await client.workflow_service.pause_workflow_execution(pausing)
+
+    async def is_listed() -> bool:
+        found = (await working.saga("list", "--key", key, "--json")).json
+        return [each["status"] for each in found] == ["paused"]
+
+    await eventually(is_listed)
+    assert [each["workflow_id"] for each in (await working.saga("list", "--status", "paused", "--json")).json] == [run]
+    shown = (await working.saga("show", run)).out
+    assert f"{run}  paused" in shown
+    assert "answers nothing until `temporal workflow unpause`" in shown
+    asked = await working.saga("approve", run)
+    assert (asked.code, f"{run} is paused" in asked.err) == (Exit.BAD_INPUT, True)
+    refused = await working.saga("redrive", run)
+    assert (refused.code, f"{run} is running" in refused.err) == (Exit.BAD_INPUT, True)
+    assert (await client.count_workflows(f"WorkflowId = '{run}' AND {OPEN}")).count == 1
+    resuming = UnpauseWorkflowExecutionRequest(namespace=client.namespace, workflow_id=run, request_id=f"{key}-2")
+    await client.workflow_service.unpause_workflow_execution(resuming)
+    await working.saga("approve", run, "ask", "--as", "user:bob", "--role", "doorman")
+    assert (await working.saga("watch", run, "--json")).json["output"] == "Hello Ada"
+
+
+async def test_show_of_a_run_that_was_refused_at_its_start(working: Shell, key: str) -> None:
+    """It has no state; the problem is shown."""
+    await working.saga("run", "greeting", "-k", key, "-i", '{"name": 3}')
+    shown = await working.saga("show", f"greeting/{key}")
+    assert shown.code == Exit.OK
+    assert "validation" in shown.out
 
 
 async def test_show_has_the_steps_and_the_state(working: Shell, key: str) -> None:

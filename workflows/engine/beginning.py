@@ -20,6 +20,7 @@ RUN_TIMER = "run/timeout"
 def begin(turn: Turn, event: Begun) -> None:
     """Take the input in and enter the first step."""
     turn.state.input = event.input
+    turn.state.engine = event.info.engine
     turn.state.run = _run(event.info, event.at)
     turn.state.next_frame = turn.state.next_scope = 1
     if event.slice is None:
@@ -52,6 +53,7 @@ def resume(turn: Turn, event: Resumed) -> None:
         begin(turn, Begun(event.at, event.info, state.input))
         state.run["origin"] = _origin(old)
         return
+    state.engine = event.info.engine
     state.run = _run(event.info, event.at) | {"key": old["key"], "origin": _origin(old)}
     state.status = "compensating" if state.phase == "compensating" else "running"
     _announce(turn)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from contracts.json import Json
 from contracts.problems import Problem
+from workflows.engine.revision import FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class RunInfo:
         key: Business key; from the workflow id `<definition>/<key>`, or the workflow id itself.
         correlation_id: Of the event that started it, or None.
         depth: How many runs stand above it: each started the next as a step.
+        engine: The revision of the engine that it began with.
     """
 
     id: str
@@ -30,6 +32,7 @@ class RunInfo:
     key: str
     correlation_id: str | None = None
     depth: int = 0
+    engine: int = FIRST
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,8 @@ def survey(past: Sequence[Segment]) -> Survey:
             found.entered |= dict.fromkeys(state.records.keys() - rows, len(found.moments))
             _note_armed(found, state)
             found.moments.append(moment)
+        # What was in flight when a run was terminated may have had its effect by then.
+        found.answered |= dict.fromkeys(_acting(state), len(found.moments))
     for identity in _acting(found.last):
         found.standing[identity] = _key_run(found.last, identity)
     return found

@@ -12,7 +12,7 @@ is not enough it is refused, with the reason; nothing here guesses.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts.errors import PermanentError
 from contracts.json import Json
@@ -25,9 +25,10 @@ from workflows.engine.serial import copy_of
 from workflows.engine.state import Operation, State
 from workflows.engine.turn import ANSWERING_KINDS
 from workflows.engine.waiting import find_approval
-from workflows.language.plan import Plan
+from workflows.language.plan import Foreach, Plan
 
 _OF_A_WAIT = ("timeout", "remind", "escalate")
+_OF_A_BATCH = "What it had done stands in its own history and is not undone: see to it by hand."
 _SHOWN = 20
 
 
@@ -81,30 +82,57 @@ def redriven(past: Sequence[Segment], from_step: str | None = None) -> Resumptio
 
 
 def rolled_back(past: Sequence[Segment]) -> Resumption:
-    """Return the state from which a rollback that was incomplete goes on.
+    """Return the state from which a rollback goes on that was incomplete, or that a terminated run never began.
 
     Raises:
         CannotResumeError: Nothing is left to undo.
     """
-    last = _answered(past[-1].plan, survey(past).last)
+    plan, found = past[-1].plan, survey(past).last
+    last = _answered(_undoing_all(plan), _stopped(found))
     state = copy_of(last)
     # What was begun is undone before what was not; each list is in the order in which it was made.
     state.armed = [*last.armed, *reversed(last.remaining)]
-    if last.slice is not None or last.phase == "running" or not state.armed:
+    if last.slice is not None or not state.armed:
         raise CannotResumeError(f"There is nothing left to undo: the run is {last.status}.")
     state.phase, state.cause = "compensating", "failure"
-    state.left, state.remaining, state.operations = [], [], {}
+    state.left, state.remaining, state.operations = list(_batches(plan, found)), [], {}
+    state.frames, state.scopes = {}, {}
     for entry in state.armed:
         state.records.pop(f"{entry.path}/compensate", None)
     return Resumption(state, last.now, again=tuple(entry.path for entry in reversed(state.armed)))
 
 
+def _stopped(last: State) -> State:
+    """Have a run that was terminated at work unwind: it settles, as far as it can."""
+    if last.phase != "running":
+        return last
+    state = copy_of(last)
+    problem = Problem(CANCELLED, "The run was terminated", 499, "Temporal ended it without asking it.")
+    state.phase, state.cause, state.problem = "settling", "failure", problem.to_json()
+    state.waits, state.held, state.draining, state.full = {}, [], False, False
+    state.operations = {name: each for name, each in last.operations.items() if each.kind in ANSWERING_KINDS}
+    return state
+
+
+def _batches(plan: Plan, last: State) -> Iterator[dict[str, Json]]:
+    """Yield the batches that were terminated with the run: what they had done, they had not told yet."""
+    for identity, operation in last.operations.items():
+        if isinstance(plan.nodes.get(operation.node), Foreach) and operation.kind == "child":
+            problem = Problem(CANCELLED, "The batch was terminated", 499, _OF_A_BATCH, outcome="unknown")
+            yield {"step": identity, "action": "foreach", "problem": problem.to_json()}
+
+
+def _undoing_all(plan: Plan) -> Plan:
+    """Who asks for a rollback wants it, whatever the definition says of failures."""
+    return replace(plan, saga=replace(plan.saga, on=plan.saga.on | {"failure"}))
+
+
 def _answered(plan: Plan, last: State) -> State:
     """Take what was in flight when a run was terminated while it settled for something of unknown outcome."""
     problem = Problem(CANCELLED, "Cancelled", 499, outcome="unknown")
-    while last.phase == "settling":
-        identity = next(name for name, operation in last.operations.items() if operation.kind in ANSWERING_KINDS)
-        last, _ = advance(plan, last, Failed(last.now, identity, problem))
+    for identity, operation in tuple(last.operations.items()):
+        if last.phase == "settling" and operation.kind in ANSWERING_KINDS:
+            last, _ = advance(plan, last, Failed(last.now, identity, problem))
     return last
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from contracts.json import Json
+from workflows.engine.revision import FIRST
 
 Phase = Literal["running", "settling", "compensating", "ended"]
 Status = Literal[
@@ -164,6 +165,7 @@ class State:
     """All there is to know about a run, besides its plan.
 
     Attributes:
+        engine: The revision of the engine that the run follows.
         run: Id, workflow_id, key, started_at (milliseconds), correlation_id; `origin` = id and started_at of the run
             that this one resumes, which is what expressions see.
         cause: Why the run unwinds: a failure, a cancel request, its time-out, or an `end` step.
@@ -186,6 +188,7 @@ class State:
     definition: str
     version: str
     digest: str
+    engine: int = FIRST
     run: dict[str, Json] = field(default_factory=dict)
     input: Json = None
     vars: dict[str, Json] = field(default_factory=dict)

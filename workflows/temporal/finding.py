@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     DescribeWorkflowExecutionResponse,
@@ -21,6 +20,7 @@ from temporalio.converter import decode_search_attributes
 
 from contracts.names import ATTRIBUTE_CORRELATION, ATTRIBUTE_DEFINITION
 from workflows.temporal.errors import RunNotFoundError, translated
+from workflows.temporal.statuses import OPEN, is_open
 
 MOST_MATCHES = 1000
 _PAGE = 200
@@ -48,8 +48,7 @@ async def latest_run(client: Client, workflow_id: str) -> LatestRun | None:
         first = await _described(client, workflow_id, info.first_run_id) if continued else latest
     except RunNotFoundError:
         return None
-    running = info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
-    return LatestRun(info.first_run_id, running, frozenset(first.workflow_extended_info.request_id_infos))
+    return LatestRun(info.first_run_id, is_open(info.status), frozenset(first.workflow_extended_info.request_id_infos))
 
 
 async def correlated_runs(client: Client, definition: str, entries: Sequence[str]) -> list[str]:
@@ -81,7 +80,7 @@ async def correlated_runs(client: Client, definition: str, entries: Sequence[str
 
 
 def _query(definition: str, entries: Sequence[str]) -> str:
-    parts = [f"{ATTRIBUTE_DEFINITION} = '{definition}'", "ExecutionStatus = 'Running'"]
+    parts = [f"{ATTRIBUTE_DEFINITION} = '{definition}'", OPEN]
     return " AND ".join(parts + [f"{ATTRIBUTE_CORRELATION} = '{entry}'" for entry in entries])
 
 

@@ -9,13 +9,14 @@ from temporalio import workflow
 
 from contracts.json import Json
 from workflows.engine.events import Begun, Continued, Event, Resumed, RunInfo
+from workflows.engine.revision import FIRST, REVISION
 from workflows.engine.serial import state_from_json
 from workflows.engine.state import State
 from workflows.language.plan import Plan
 from workflows.temporal.arguments import Arguments, ArgumentsRefusedError, read_arguments, unreadable_arguments
 from workflows.temporal.attributes import business_key_of
 from workflows.temporal.operations import MEMO_CORRELATION, MEMO_DEPTH, MEMO_RESUMES, now_ms
-from workflows.temporal.pin import Beginning
+from workflows.temporal.pin import Beginning, VersionNotLoadedError
 
 
 def given_to_run(values: Sequence[Any]) -> tuple[Arguments, State | None]:
@@ -48,7 +49,24 @@ def first_event(given: Arguments, about: RunInfo) -> Event:
     return Resumed(now_ms(), about, given.resumption.since, given.resumption.landed)
 
 
-def about_run(plan: Plan) -> RunInfo:
+def engine_of(carried: State | None, *, resumes: bool) -> int:
+    """Return the revision of the engine that this execution follows, and put it on record where it begins.
+
+    The first revision has no marker, so that it costs no history anything; a continued execution carries its own.
+
+    Raises:
+        VersionNotLoadedError: It is one that this worker does not have yet.
+    """
+    if carried is not None and not resumes:
+        if carried.engine > REVISION:
+            raise VersionNotLoadedError(f"The run follows revision {carried.engine} of the engine; here is {REVISION}.")
+        return carried.engine
+    if not workflow.unsafe.is_replaying():
+        return REVISION if REVISION == FIRST or workflow.patched(_marker(REVISION)) else FIRST
+    return next((each for each in range(REVISION, FIRST, -1) if workflow.patched(_marker(each))), FIRST)
+
+
+def about_run(plan: Plan, engine: int) -> RunInfo:
     """Return what the run knows about itself from outside."""
     info = workflow.info()
     # A run that Temporal repeats by its own cron or retry has other effects, so other idempotency keys.
@@ -61,6 +79,7 @@ def about_run(plan: Plan) -> RunInfo:
         key,
         correlation if isinstance(correlation, str) else None,
         depth if isinstance(depth, int) and info.parent is not None else 0,
+        engine,
     )
 
 
@@ -75,6 +94,10 @@ def beginning_of(given: Arguments) -> Beginning:
     info = workflow.info()
     key = business_key_of(info.search_attributes, info.workflow_type.partition("@")[0], info.workflow_id)
     return Beginning(key, given.input)
+
+
+def _marker(revision: int) -> str:
+    return f"saga-engine-{revision}"
 
 
 def _memo_value(name: str) -> object:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from temporalio import workflow
 
@@ -20,6 +21,9 @@ from contracts.json import Json
 from contracts.problems import VALIDATION, Problem
 from workflows.language.library import Library, pin_of
 from workflows.language.triggers import Definition
+
+MARKER_UNKNOWN: Final = "saga-unknown-definition"
+"""In the history of a run that was refused because nothing of its name was loaded: it replays to its refusal."""
 
 _PIN = re.compile(r"[0-9A-Za-z.\-]{1,100}\+[0-9a-f]{8}")
 
@@ -86,11 +90,14 @@ def _by_marker(library: Library, type_name: str, candidates: Sequence[Definition
     if not workflow.unsafe.is_replaying():
         chosen = library.choose(type_name, run.key, run.input)
         if chosen is None:
+            workflow.patched(MARKER_UNKNOWN)
             raise UnknownDefinitionError(unknown_definition(library, type_name))
         workflow.patched(_marker(chosen))
         return chosen
     # A rollout may have changed since then: what is in the history counts, whatever would be chosen now.
     found = next((definition for definition in candidates if workflow.patched(_marker(definition))), None)
+    if found is None and workflow.patched(MARKER_UNKNOWN):
+        raise UnknownDefinitionError(unknown_definition(library, type_name))
     if found is None:
         where = f"The pin of this run of {type_name} is in its history (TemporalChangeVersion)."
         raise VersionNotLoadedError(f"{where} Loaded: {_names(candidates)}.")

@@ -28,6 +28,7 @@ from workflows.temporal.attributes import starting_attributes
 from workflows.temporal.errors import translated
 from workflows.temporal.operations import MEMO_CORRELATION, MEMO_RESUMES
 from workflows.temporal.replaying import past_of
+from workflows.temporal.statuses import is_open
 from workflows.temporal.tracing_header import carry_trace
 
 How: TypeAlias = Literal["redrive", "compensate"]
@@ -85,7 +86,7 @@ async def plan_resumption(
     """
     with translated(client, workflow_id):
         ended = await client.get_workflow_handle(workflow_id).describe()
-    if ended.status is WorkflowExecutionStatus.RUNNING:
+    if is_open(ended.status):
         raise CannotResumeError(f"{workflow_id} is running: wait for its end, or cancel it first.")
     if run_id is not None and run_id != ended.run_id:
         raise CannotResumeError(f"{workflow_id} has been started again since: that run is {ended.run_id}.")

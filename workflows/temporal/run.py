@@ -71,7 +71,7 @@ from workflows.temporal.budget import TaskBudget
 from workflows.temporal.course import Course
 from workflows.temporal.failures import failure_of
 from workflows.temporal.messages import DecisionRefusedError, decided, signalled
-from workflows.temporal.opening import about_run, beginning_of, first_event, given_to_run, memo_of_children
+from workflows.temporal.opening import about_run, beginning_of, engine_of, first_event, given_to_run, memo_of_children
 from workflows.temporal.operations import Operations, now_ms
 from workflows.temporal.pin import UnknownDefinitionError, VersionNotLoadedError, pinned_definition
 
@@ -114,7 +114,7 @@ class SagaRun:
         given, carried = given_to_run(values)
         pin = pinned_version(info.search_attributes) if carried is None else pin_name(carried.version, carried.digest)
         plan = pinned_definition(type(self).source(), info.workflow_type, pin, beginning_of(given)).plan
-        about = about_run(plan)
+        about = about_run(plan, engine_of(carried, resumes=given.resumption is not None))
         self._operations = Operations(
             self._deliver, self._crash, type(self).source, memo_of_children(about), self._task
         )

@@ -330,6 +330,44 @@ def test_rollback_that_was_terminated_is_finished() -> None:
     assert again.done("b/compensate").problem.extensions["undone"] == ["c", "b"]
 
 
+@pytest.mark.parametrize("text", [UNDOING, UNDOING.replace("steps:", "saga: {on: []}\nsteps:", 1)])
+def test_run_that_was_terminated_at_work_is_undone(text: str) -> None:
+    """What was done and what was in flight, whose outcome nobody knows, in reverse order; whatever `saga.on` says."""
+    run = recorded(text)
+    run.done("a").done("b")
+    again = resumed(text, rolled_back([Segment(run.plan, run.events)]))
+    assert again.started == ["c/compensate"]
+    assert again.done("c/compensate").started == ["b/compensate"]
+    assert again.done("b/compensate").state.status == "compensated"
+    assert again.problem.title == "The run was terminated"
+
+
+def test_run_that_was_terminated_while_it_waited_is_undone() -> None:
+    """Nothing is in flight; what waited is dropped with its timers."""
+    text = UNDOING.replace("{id: d, action: do}", "{id: d, type: receive, signal: go, timeout: 1h}")
+    run = recorded(text)
+    run.done("a").done("b").done("c")
+    again = resumed(text, rolled_back([Segment(run.plan, run.events)]))
+    assert (again.started, again.timers, again.state.waits) == (["c/compensate"], {}, {})
+    again.done("c/compensate").done("b/compensate")
+    assert (again.state.status, again.state.undone) == ("compensated", ["c", "b"])
+
+
+def test_batch_that_was_terminated_with_its_run_is_left_to_people() -> None:
+    """What it had done is not known here, and that is told."""
+    text = """
+steps:
+  - {id: a, action: do, compensate: {action: undo}}
+  - {id: all, type: foreach, items: [1, 2], batch: 1, steps: [{id: one, action: do, compensate: {action: undo}}]}
+"""
+    run = recorded(text)
+    run.done("a")
+    again = resumed(text, rolled_back([Segment(run.plan, run.events)]))
+    again.done("a/compensate")
+    assert again.state.status == "rollback-incomplete"
+    assert [entry["step"] for entry in again.state.left] == ["all[0-0]"]
+
+
 def test_rollback_with_nothing_left_is_refused() -> None:
     """A run that undid everything."""
     run = recorded(PLAIN)

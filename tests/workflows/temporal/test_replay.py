@@ -94,6 +94,19 @@ async def test_history_replays(client: Client, name: str, scene: Callable[[Host,
     ).replay_workflow(history)
 
 
+@pytest.mark.parametrize(("name", "given"), [("nothing", [{}]), ("saga@9.0.0", [{}]), ("saga", ["{", "}"])])
+async def test_run_that_was_refused_at_its_start_replays(client: Client, name: str, given: list[Any]) -> None:
+    """To its refusal, also where what it was named after is there by now: no rebuild stumbles over a misspelling."""
+    async with hosting(client, LOADED) as host:
+        handle: Run = await client.start_workflow(name, args=given, id=f"{name}/{host.queue}", task_queue=host.queue)
+        history = await ended(handle)
+    later = library(plan("nothing", act("a")), plan("saga", act("a"), version="9.0.0"))
+    for loaded in (LOADED, later):
+        workflows = workflow_classes(lambda loaded=loaded: loaded)  # type: ignore[misc]  # a default binds it
+        replayer = Replayer(workflows=workflows, workflow_runner=UnsandboxedWorkflowRunner())
+        await replayer.replay_workflow(history)
+
+
 async def test_same_input_gives_the_same_history(client: Client) -> None:
     """Two runs with the same input ask Temporal for the same things in the same order."""
     async with hosting(client, LOADED) as host:

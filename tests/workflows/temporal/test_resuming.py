@@ -186,6 +186,23 @@ async def test_cancelled_and_terminated_runs_go_on(client: Client) -> None:
         assert len(set(here.host.ledger.keys["second"])) == 1
 
 
+async def test_terminated_run_is_undone(client: Client) -> None:
+    """What it did, and what was in flight and may have had its effect; then it can be redriven."""
+    steps = chain(act("charge", undo=undo()), act("send", action="hang", undo=undo()))
+    async with bench(client, plan("killed", *steps)) as here:
+        handle = await here.host.start("killed", {})
+        await here.host.ledger.hanging.wait()
+        await handle.terminate()
+        again = await here.resume(handle, COMPENSATE)
+        await failure_of(again)
+        assert (await attributes_of(again))["SagaStatus"] == "compensated"
+        assert here.lines[-2:] == ["undo send/compensate", "undo charge/compensate"]
+        with pytest.raises(CannotResumeError, match="nothing left to undo"):
+            await here.resume(again, COMPENSATE)
+        here.host.ledger.is_mended = True
+        await (await here.resume(again)).result()
+
+
 async def test_incomplete_rollback_is_finished(client: Client) -> None:
     """What could not be undone is undone, and nothing else; then the run can be redriven."""
     steps = chain(
