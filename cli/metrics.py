@@ -1,8 +1,8 @@
 """Metrics: a Prometheus endpoint where a port is set, OTLP where the `OTEL_*` variables ask for it, else none.
 
 The instruments, the provider and the registry are made here and passed on, so that nothing is global and two in one
-process do not meet. The endpoint answers from a thread of its own. Without a port and without variables nothing of
-OpenTelemetry is imported, and the instruments do nothing.
+process do not meet. Without a port and without variables nothing of OpenTelemetry is imported, and the instruments do
+nothing.
 """
 
 from __future__ import annotations
@@ -13,23 +13,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from bridge.http.errors import NoListenerError
 from bridge.metrics import METER, Metrics
+from cli.endpoint import endpoint
 from cli.exporters import chosen_exporter, service_name
+from cli.health import Health
 from cli.settings import BadSettingsError
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import MetricReader
-    from prometheus_client import CollectorRegistry
 
 
 @contextmanager
-def serving_metrics(host: str, port: int | None) -> Iterator[Metrics]:
+def serving_metrics(host: str, port: int | None, health: Health | None = None) -> Iterator[Metrics]:
     """Give the instruments inside the block; what they measure is served and sent until it ends.
 
     Args:
         host: The address to listen at.
         port: The port of `http://host:port/metrics`; None or 0 = no endpoint.
+        health: What the probes beside it are answered by.
 
     Raises:
         BadSettingsError: The address cannot be used, or a variable asks for something that there is not.
@@ -38,7 +41,7 @@ def serving_metrics(host: str, port: int | None) -> Iterator[Metrics]:
     with ExitStack() as parts:
         readers = []
         if port:
-            readers.append(parts.enter_context(_endpoint(host, port)))
+            readers.append(parts.enter_context(_endpoint(host, port, health or Health())))
         if exporter:
             readers.append(_sending(exporter))
         if not readers:
@@ -62,29 +65,18 @@ def _providing(readers: Sequence[MetricReader]) -> Iterator[MeterProvider]:
 
 
 @contextmanager
-def _endpoint(host: str, port: int) -> Iterator[MetricReader]:
+def _endpoint(host: str, port: int, health: Health) -> Iterator[MetricReader]:
     from opentelemetry.exporter.prometheus import PrometheusMetricReader  # noqa: PLC0415  # the same
     from prometheus_client import CollectorRegistry  # noqa: PLC0415  # the same
 
     registry = CollectorRegistry()
-    with _listening(host, port, registry):
-        yield PrometheusMetricReader(registry=registry, scope_info_enabled=False)
-
-
-@contextmanager
-def _listening(host: str, port: int, registry: CollectorRegistry) -> Iterator[None]:
-    from prometheus_client import start_http_server  # noqa: PLC0415  # the same
-
-    try:
-        server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        raise BadSettingsError(f"SAGA_METRICS_HOST and SAGA_METRICS_PORT are {host} and {port}: {error}.") from error
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    reader = PrometheusMetricReader(registry=registry, scope_info_enabled=False)
+    with ExitStack() as parts:
+        try:
+            parts.enter_context(endpoint(host, port, registry, health))
+        except NoListenerError as error:
+            raise BadSettingsError(f"SAGA_METRICS_HOST and SAGA_METRICS_PORT are {host} and {port}: {error}") from error
+        yield reader
 
 
 def _sending(exporter: str) -> MetricReader:

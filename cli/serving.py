@@ -24,6 +24,7 @@ from bridge.metrics import Metrics
 from bridge.outbox import OutboxPublisher
 from bridge.relay import Relay
 from cli.bus import BusFiles
+from cli.health import Check, Health, needs_postgresql, needs_temporal
 from cli.secrets import resolve_secret
 from cli.settings import Settings
 from cli.watching import watched
@@ -100,6 +101,7 @@ async def running_worker(
     resources: Resources,
     settings: Settings,
     metrics: Metrics = _SILENT,
+    health: Health | None = None,
 ) -> AsyncIterator[None]:
     """Run a worker inside the block, and watch its runs; with PostgreSQL what they do is written there."""
     async with AsyncExitStack() as parts:
@@ -127,7 +129,14 @@ async def running_worker(
                 release=release,
             )
         )
+        if health is not None:
+            health.watch(_checks(client, resources))
         yield
+
+
+def _checks(client: Client, resources: Resources) -> Mapping[str, Check]:
+    checks = {"temporal": needs_temporal(client)}
+    return checks if resources.database is None else checks | {"postgresql": needs_postgresql(resources.database)}
 
 
 def _release(settings: Settings) -> Release | None:

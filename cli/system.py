@@ -20,6 +20,7 @@ from cli import connections
 from cli.bridging import Services, bridged
 from cli.bus import BusFiles, read_bus_files
 from cli.deployment import Deployed, deploy, prepare_namespace
+from cli.health import Health
 from cli.rollouts import following_rollouts
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings
@@ -59,13 +60,15 @@ class System:
 class Watchers:
     """Who is told what happens: to the parts of the stack, and to each event that the bridge took.
 
-    `plugins` are the SDK's own for the Temporal client, such as tracing; `metrics` count what the bridge does.
+    `plugins` are the SDK's own for the Temporal client, such as tracing; `metrics` count what the bridge does; `health`
+    is told what to ask when somebody wants to know how it is.
     """
 
     report: Report
     on_outcome: Callable[[Outcome], None]
     plugins: Sequence[Plugin] = ()
     metrics: Metrics = field(default_factory=Metrics)
+    health: Health = field(default_factory=Health)
 
 
 @asynccontextmanager
@@ -111,6 +114,7 @@ async def running_system(
                 settings,
                 lambda: current.bus,
                 watchers.metrics,
+                watchers.health,
                 watchers.on_outcome,
             )
         )

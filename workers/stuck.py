@@ -17,7 +17,8 @@ from workers.looking import FAILED_TASKS, ForcedRun, PendingActivity, PendingTas
 
 Cause: TypeAlias = Literal["overdue", "activity-retries", "workflow-task-fails", "no-worker", "terminated"]
 
-CAUSES: Final[tuple[Cause, ...]] = ("workflow-task-fails", "no-worker", "activity-retries", "overdue", "terminated")
+CAUSES: Final[tuple[Cause, ...]] = ("workflow-task-fails", "no-worker", "activity-retries", "overdue")
+"""What keeps an open run, the gravest first."""
 MANY_ATTEMPTS: Final = 10
 SILENCE: Final = timedelta(minutes=2)
 """A worker that is there asks at least once a minute."""

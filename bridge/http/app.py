@@ -6,7 +6,7 @@ and logged by the name of its source, never with anything that the sender chose.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,8 +38,8 @@ from contracts.errors import SagaError
 Observe: TypeAlias = Callable[[str, str], None]
 """Is told the name of a source and what became of a delivery: `accepted`, `duplicate`, or the code of an error."""
 
-Ready: TypeAlias = Callable[[], Mapping[str, bool]]
-"""Says of each part whether it is ready."""
+Ready: TypeAlias = Callable[[], Awaitable[Mapping[str, bool]]]
+"""Says of each part whether it is ready, in bounded time."""
 
 _UNREAD: Final = (
     DeliveryAmbiguousError,
@@ -103,7 +103,7 @@ def make_app(
 
     @app.get("/readyz")
     async def readiness() -> Response:
-        parts = dict(ready())
+        parts = dict(await ready())
         all_ready = all(parts.values())
         return JSONResponse({"ready": all_ready, "parts": parts}, 200 if all_ready else _NOT_READY)
 

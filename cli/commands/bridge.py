@@ -13,6 +13,7 @@ from cli import connections, loop
 from cli.bridging import Services, bridged
 from cli.bus import BusFiles, read_bus_files
 from cli.definitions import default_folder, definitions_option, load_library
+from cli.health import Health
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
 from cli.rollouts import following_rollouts
@@ -39,19 +40,20 @@ def command(paths: tuple[Path, ...]) -> None:
     settings = load_settings()
     log_to_stderr(settings)
     library, bus = load_library(paths), read_bus_files(paths[0] if paths else default_folder())
-    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
-        loop.serve(_serve(settings, library, bus, metrics, plugins))
+    health = Health()
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port, health) as metrics:
+        loop.serve(_serve(settings, library, bus, metrics, health, plugins))
 
 
 async def _serve(
-    settings: Settings, library: Library, bus: BusFiles, metrics: Metrics, plugins: Sequence[Plugin]
+    settings: Settings, library: Library, bus: BusFiles, metrics: Metrics, health: Health, plugins: Sequence[Plugin]
 ) -> None:
     broker, store = connections.require_broker(settings), connections.require_database(settings)
     async with (
         connections.temporal(settings, plugins) as client,
         open_database(store) as database,
         following_rollouts(lambda: library, database) as rolled,
-        bridged(Services(broker, client, database), rolled, settings, lambda: bus, metrics) as bridge,
+        bridged(Services(broker, client, database), rolled, settings, lambda: bus, metrics, health) as bridge,
     ):
         click.echo(f"Bridge consumes events for task queue {settings.task_queue!r}.", err=True)
         await bridge.ended()

@@ -17,6 +17,7 @@ from bridge.outcomes import Delayed, Dispatched, Duplicate, Expired, Outcome, Re
 from cli import loop
 from cli.commands.deploy import schedule_lines
 from cli.definitions import default_folder, load_library
+from cli.health import Health
 from cli.logs import log_to_file
 from cli.metrics import serving_metrics
 from cli.output import clean, counted
@@ -35,6 +36,7 @@ class _Choice:
     seen: Look
     plugins: Sequence[Plugin]
     metrics: Metrics
+    health: Health
 
 
 @click.command("up")
@@ -64,15 +66,16 @@ def command(folder: Path | None, abandon: bool, ui: bool) -> None:
     seen, library = look_at(place), load_library([place])
     log = log_to_file(settings, settings.state_dir)
     click.echo(f"Log: {log}")
-    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
-        loop.serve(_up(settings, library, place, _Choice(ui, abandon, seen, plugins, metrics)))
+    health = Health()
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port, health) as metrics:
+        loop.serve(_up(settings, library, place, _Choice(ui, abandon, seen, plugins, metrics, health)))
     click.echo("Stopped.")
 
 
 async def _up(settings: Settings, library: Library, place: Path, choice: _Choice) -> None:
     async with AsyncExitStack() as parts:
         with starting() as startup:
-            watchers = Watchers(startup.report, print_outcome, choice.plugins, choice.metrics)
+            watchers = Watchers(startup.report, print_outcome, choice.plugins, choice.metrics, choice.health)
             stack = stack_settings(settings, ui=choice.ui)
             running = running_system(settings, stack, library, place, watchers, abandon=choice.abandon)
             system = await parts.enter_async_context(running)

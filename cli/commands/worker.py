@@ -13,6 +13,7 @@ from bridge.metrics import Metrics
 from cli import connections, loop
 from cli.bus import read_bus_files
 from cli.definitions import default_folder, definitions_option, load_library
+from cli.health import Health
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
 from cli.output import counted
@@ -41,12 +42,13 @@ def command(paths: tuple[Path, ...]) -> None:
     settings = load_settings()
     log_to_stderr(settings)
     library, folder = load_library(paths), paths[0] if paths else default_folder()
-    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port) as metrics:
-        loop.serve(_serve(settings, library, folder, metrics, plugins))
+    health = Health()
+    with traced() as plugins, serving_metrics(settings.metrics_host, settings.metrics_port, health) as metrics:
+        loop.serve(_serve(settings, library, folder, metrics, health, plugins))
 
 
 async def _serve(
-    settings: Settings, library: Library, definitions: Path, metrics: Metrics, plugins: Sequence[Plugin]
+    settings: Settings, library: Library, definitions: Path, metrics: Metrics, health: Health, plugins: Sequence[Plugin]
 ) -> None:
     bus = read_bus_files(definitions)
     database, broker = database_url(settings), amqp_url(settings)
@@ -54,7 +56,7 @@ async def _serve(
         connections.temporal(settings, plugins) as client,
         opened_resources(settings, definitions, database, broker, bus, metrics) as resources,
         following_rollouts(lambda: library, resources.database) as rolled,
-        running_worker(client, rolled, resources, settings, metrics),
+        running_worker(client, rolled, resources, settings, metrics, health),
     ):
         count = counted(len(library.all()), "version")
         click.echo(f"Worker on task queue {settings.task_queue!r}: {count} of definitions.", err=True)

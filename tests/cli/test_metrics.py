@@ -6,24 +6,27 @@ import asyncio
 import json
 import signal
 import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from cli.exits import Exit
 from cli.exporters import chosen_exporter
+from cli.health import Health
 from cli.metrics import serving_metrics
 from cli.settings import BadSettingsError
 from cli.stack.ports import LOOPBACK, choose_port, is_free
 from tests.support.command_line import Shell, until_line
-from tests.support.waiting import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TELLING = """
@@ -123,6 +126,56 @@ async def test_worker_shows_what_it_publishes_to_prometheus(connected: Shell, am
     assert finished.code == Exit.OK, finished.err
     assert worker.returncode == Exit.OK
     assert 'saga_events_published_total{event_type="guest.came"} 1.0' in text
+
+
+def probed(port: int, name: str) -> tuple[int, Any]:
+    """Return what a probe is answered."""
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/{name}") as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+async def test_worker_says_how_it_is(connected: Shell, postgres_url: str) -> None:
+    """Alive and ready, part by part, each asked for it."""
+    port = choose_port()
+    shell = connected.with_environment(SAGA_METRICS_PORT=str(port), SAGA_DATABASE_URL=postgres_url)
+    async with shell.running("worker") as worker:
+        await until_line(worker, "Worker on task queue", on_stderr=True)
+        assert await asyncio.to_thread(probed, port, "healthz") == (200, {"status": "ok"})
+        ready = {"ready": True, "parts": {"temporal": True, "postgresql": True}}
+        assert await asyncio.to_thread(probed, port, "readyz") == (200, ready)
+        worker.send_signal(signal.SIGTERM)
+        await worker.communicate()
+
+
+async def test_process_that_is_held_up_says_so() -> None:
+    """The probes are answered by another thread; and a part that does not answer in time is not ready."""
+    port, health = choose_port(), Health()
+
+    async def hangs() -> bool:
+        await asyncio.sleep(PATIENCE_SECONDS)
+        return True
+
+    with serving_metrics(LOOPBACK, port, health):
+        assert await asyncio.to_thread(probed, port, "readyz") == (503, {"ready": False, "parts": {"process": False}})
+        health.watch({"slow": hangs})
+        assert (await asyncio.to_thread(probed, port, "readyz"))[1] == {"ready": False, "parts": {"slow": False}}
+        # Asked in this thread, whose loop is held up by that.
+        assert probed(port, "healthz") == (503, {"status": "held up"})
+        assert probed(port, "readyz") == (503, {"ready": False, "parts": {"process": False}})
+
+
+def test_slow_connections_cost_no_threads() -> None:
+    """Neither those that say nothing nor those that say little, however many; who asks properly is answered."""
+    port, before = choose_port(), threading.active_count()
+    with serving_metrics(LOOPBACK, port), ExitStack() as parts:
+        for number in range(200):
+            waiting = parts.enter_context(socket.create_connection((LOOPBACK, port)))
+            waiting.sendall(b"GET /metrics HTTP/1.1\r\n"[: number % 20])
+        assert threading.active_count() <= before + 5
+        assert "saga_events_conflicts_total" in scraped(port)
 
 
 @pytest.mark.parametrize("port", [None, 0])

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from bridge.http.app import AppLimits, make_app
+from bridge.http.app import AppLimits, Ready, make_app
 from bridge.http.intake import Intake, OutboxIntake
 from bridge.http.server import ServerLimits, serving
 from bridge.http.signatures.schemes import SCHEMES
@@ -89,6 +89,10 @@ class Endpoint:
             writer.close()
 
 
+async def _all_ready() -> Mapping[str, bool]:
+    return {}
+
+
 @asynccontextmanager
 async def open_endpoint(
     database: Database | Intake,
@@ -96,7 +100,7 @@ async def open_endpoint(
     clock: Callable[[], datetime] = lambda: NOW,
     limits: AppLimits | None = None,
     server: ServerLimits | None = None,
-    ready: Callable[[], Mapping[str, bool]] = lambda: {},
+    ready: Ready = _all_ready,
 ) -> AsyncIterator[Endpoint]:
     """Run the endpoint with the sources of the tests."""
     sources, outcomes = example_sources(), list[tuple[str, str]]()

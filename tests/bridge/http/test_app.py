@@ -228,7 +228,11 @@ async def test_app_waits_for_the_intake_only_so_long(blocked: Blocked) -> None:
 async def test_app_says_how_the_process_is(database: Database) -> None:
     """Alive is one question, ready another, part by part."""
     parts = {"broker": True, "database": False}
-    async with open_endpoint(database, ready=lambda: parts) as webhook_endpoint:
+
+    async def ready() -> dict[str, bool]:
+        return parts
+
+    async with open_endpoint(database, ready=ready) as webhook_endpoint:
         assert (await webhook_endpoint.client.get("/healthz")).json() == {"status": "ok"}
         waiting = await webhook_endpoint.client.get("/readyz")
         assert (waiting.status_code, waiting.json()) == (503, {"ready": False, "parts": parts})
@@ -239,7 +243,7 @@ async def test_app_says_how_the_process_is(database: Database) -> None:
 async def test_app_is_not_ready_where_that_cannot_be_told(database: Database) -> None:
     """A probe never sees a 500 either."""
 
-    def unknown() -> dict[str, bool]:
+    async def unknown() -> dict[str, bool]:
         raise ZeroDivisionError
 
     async with open_endpoint(database, ready=unknown) as webhook_endpoint:
