@@ -28,9 +28,8 @@ from tests.chaos.producers import Load, Sender, loading
 from tests.chaos.size import SEED
 
 _CHANGES = "create table if not exists public.changes (event_id text primary key)"
-_STANDSTILL = 200.0
-"""Seconds. RabbitMQ's dead-letter worker may take its default of three minutes to try again after a crash; what comes
-then is late, not lost. Only what is missing is waited for."""
+_STANDSTILL = 120.0
+"""Seconds, fewer than a test may take: what is then missing is told with its story. Only what is missing is waited for."""
 _POLL_SECONDS = 0.5
 
 
