@@ -29,7 +29,7 @@ from tests.chaos.size import SEED
 
 _CHANGES = "create table if not exists public.changes (event_id text primary key)"
 _STANDSTILL = 120.0
-"""Seconds, fewer than a test may take: what is then missing is told with its story. Only what is missing is waited for."""
+"""Seconds, fewer than a test may take: what is then missing is told, with its story. Nothing else is waited for."""
 _POLL_SECONDS = 0.5
 
 
