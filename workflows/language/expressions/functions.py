@@ -16,6 +16,7 @@ from typing import Any
 from workflows.language.expressions import conversions, mathematics
 from workflows.language.expressions.frame import Frame
 from workflows.language.expressions.google import library_call
+from workflows.language.expressions.patterns import cost_of
 from workflows.language.expressions.values import (
     KINDS,
     MAX_RESULT_BYTES,
@@ -140,7 +141,13 @@ def _join(frame: Frame, items: list[Any], separator: str = "") -> object:
 
 def _split(frame: Frame, text: str, separator: str, limit: int = -1) -> object:
     frame.spend(len(text) if separator == "" else text.count(separator))
-    return library_call("split", True, text, separator, limit)
+    if limit == 0:
+        return []
+    if separator != "":
+        return text.split(separator, limit - 1 if limit > 0 else -1)
+    if limit < 0 or limit >= len(text):
+        return list(text) or [""]
+    return [*text[: limit - 1], text[limit - 1 :]]
 
 
 def _room(frame: Frame, length: int) -> None:
@@ -150,8 +157,27 @@ def _room(frame: Frame, length: int) -> None:
 
 
 def _matches(frame: Frame, text: str, pattern: str) -> object:
-    frame.spend(len(text) * len(pattern) >> 8)  # RE2 is linear in each of them
+    cost = cost_of(pattern)
+    frame.spend(cost.build + (len(text) * cost.run >> 5))
     return library_call("matches", False, text, pattern)
+
+
+def _index_of(_: Frame, text: str, part: str, start: int = 0) -> object:
+    """Search as the library does, but in linear time, which its own search is not."""
+    return text.find(part, _place("indexOf", start, text))
+
+
+def _last_index_of(_: Frame, text: str, part: str, last: int | None = None) -> object:
+    place = len(text) if last is None else _place("lastIndexOf", last, text)
+    # Python searches backwards in quadratic time, forwards in linear time.
+    backwards = text[: place + len(part)][::-1].find(part[::-1])
+    return -1 if backwards < 0 else min(len(text), place + len(part)) - backwards - len(part)
+
+
+def _place(function: str, place: int, text: str) -> int:
+    if not 0 <= place <= len(text):
+        raise Fault(f"`{function}` failed: index out of range: {place}")
+    return place
 
 
 def _of_non_zero(_: Frame, value: Any) -> object:
@@ -215,8 +241,8 @@ _ENTRIES: list[tuple[str, Callable[..., object]]] = [
     ("string.matches(string) -> bool", _matches),
     ("matches(string, string) -> bool", _matches),
     ("string.charAt(whole) -> string", _forward("charAt")),
-    ("string.indexOf(string) -> number\nstring.indexOf(string, whole) -> number", _forward("indexOf")),
-    ("string.lastIndexOf(string) -> number\nstring.lastIndexOf(string, whole) -> number", _forward("lastIndexOf")),
+    ("string.indexOf(string) -> number\nstring.indexOf(string, whole) -> number", _index_of),
+    ("string.lastIndexOf(string) -> number\nstring.lastIndexOf(string, whole) -> number", _last_index_of),
     ("string.lowerAscii() -> string", _forward("lowerAscii")),
     ("string.upperAscii() -> string", _forward("upperAscii")),
     ("string.substring(whole) -> string\nstring.substring(whole, whole) -> string", _forward("substring")),

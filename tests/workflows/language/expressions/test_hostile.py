@@ -1,6 +1,9 @@
 """Hostile expressions and data end with an error, in bounded memory, and never take the worker with them."""
 
+import contextlib
+import random
 import resource
+import time
 
 import pytest
 
@@ -62,6 +65,50 @@ def test_runaway_expression_fails_within_bounds(text: str) -> None:
         expression.evaluate(bindings)
     assert peak_bytes() - before < 128 * MIB
     assert len(str(caught.value)) < 2000
+
+
+LONG = 250_000
+COSTLY = [
+    "input.ab.matches('(a|b|ab)*(a|b){1000}c')",
+    "input.ab.matches('a.{300}c')",
+    "input.ab.matches('(a|b)*a(a|b){18}c')",
+    "input.ab.matches('a.{30}c')",
+    "input.ab.matches('((a|b){10}){10}c')",
+    "[1,2,3,4,5,6,7,8,9].all(x, ''.matches('\\\\pL{300}') || true)",
+    "input.xs.all(x, ''.matches('\\\\pL\\\\pN') || true)",
+    "input.xs.all(x, ''.matches('(?:[^a]{100}){9}') || true)",
+    "input.a.indexOf(input.needle)",
+    "input.a.lastIndexOf(input.needle)",
+    "input.a.lastIndexOf(input.middle)",
+    "input.a.split(input.needle)",
+    "input.a.replace(input.needle, '')",
+    "input.a.contains(input.middle)",
+    "input.a.split('')",
+    "input.xs.map(x, input.a.indexOf(input.needle))",
+    "input.xs.map(x, input.a.lastIndexOf('a', 1))",
+    "input.xs.map(x, input.a.reverse())",
+]
+SECONDS = 1.0
+"""Of a thread's CPU. What the budget allows takes a tenth of that; what is measured here, unbounded, up to minutes."""
+
+
+@pytest.mark.parametrize("text", COSTLY)
+def test_no_function_takes_longer_than_its_budget(text: str) -> None:
+    """Whatever pattern, needle and text are: it is computed within the budget, or refused before it begins."""
+    generator = random.Random(7)  # noqa: S311  # data, not secrets
+    half = "a" * (LONG // 2)
+    given: Json = {
+        "ab": "".join(generator.choice("ab") for _ in range(LONG)),
+        "a": "a" * 2 * LONG,
+        "needle": f"{half}b",
+        "middle": f"{half}b{half}",
+        "xs": list(range(2000)),
+    }
+    bindings = DictBindings({"input": given})
+    expression, began = compile_expression(text), time.thread_time()
+    with contextlib.suppress(ExpressionFailure):
+        expression.evaluate(bindings)
+    assert time.thread_time() - began < SECONDS
 
 
 def nested(levels: int) -> Json:
