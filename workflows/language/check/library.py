@@ -1,14 +1,11 @@
-"""What only all definitions together can show: each version once, and every child workflow exists.
-
-Definitions that start each other in a circle are fine: each start is a run of its own and an author may want just
-that.
-"""
+"""What only all definitions together can show: each version once, and every child workflow exists."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from workflows.language import nodes
+from workflows.language.check.circles import check_circles
 from workflows.language.check.constants import complaints
 from workflows.language.diagnostics import Diagnostic, Diagnostics, did_you_mean, in_order
 from workflows.language.tree import Table, plain
@@ -38,7 +35,7 @@ def check_library(definitions: Sequence[nodes.Definition]) -> list[Diagnostic]:
                 _exists(report, step.workflow, versions)
                 _input(report, step, versions)
         found += report.found
-    return list(in_order(found))
+    return list(in_order([*found, *check_circles(definitions)]))
 
 
 def _duplicate(definition: nodes.Definition, earlier: nodes.Definition) -> list[Diagnostic]:

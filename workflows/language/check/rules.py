@@ -15,6 +15,7 @@ from workflows.language.check import (
     approvals,
     arguments,
     batches,
+    circles,
     compensations,
     cycles,
     expressions,
@@ -80,5 +81,5 @@ def check_definition(definition: nodes.Definition, actions: Mapping[str, ActionS
 
 def codes() -> dict[str, str]:
     """Return every code that the checks report, with a sentence; sorted."""
-    found = {code: text for rule in RULES for code, text in rule.codes.items()} | dict(library.CODES)
-    return dict(sorted(found.items()))
+    found = {code: text for rule in RULES for code, text in rule.codes.items()}
+    return dict(sorted({**found, **library.CODES, **circles.CODES}.items()))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from tests.workflows.language.check.checking import definition_of, written
 from workflows.language.check.rules import check_library
 
@@ -37,9 +41,48 @@ def test_library_reports_an_unknown_child() -> None:
     ]
 
 
-def test_library_lets_definitions_start_each_other() -> None:
-    """A circle of children is no mistake, nor is a pinned version."""
-    assert _found(("a.yaml", "order", "1.0.0", "parcel@1.0.0"), ("b.yaml", "parcel", "1.0.0", "order")) == []
+def test_library_warns_of_definitions_that_start_each_other_without_end() -> None:
+    """A circle of children is no mistake, but one that nothing ends is seldom meant."""
+    hint = "give a step of the circle an `if`, or the trigger a `when`, that ends it"
+    said = "warning endless-starts: every run leads to another one"
+    assert _found(("a.yaml", "order", "1.0.0", "parcel@1.0.0"), ("b.yaml", "parcel", "1.0.0", "order")) == [
+        f"a.yaml 4:27 {said}: order -> parcel -> order | {hint}",
+        f"b.yaml 4:27 {said}: parcel -> order -> parcel | {hint}",
+    ]
+    assert _found(("a.yaml", "order", "1.0.0", "order")) == [f"a.yaml 4:27 {said}: order -> order | {hint}"]
+    assert _found(("a.yaml", "order", "1.0.0", "order, if: input.more")) == []
+
+
+EMITTING = """
+id: {name}
+version: 1.0.0
+triggers: [{{event: "{on}", start: {{}}{when}}}]
+steps:
+  - {{id: tell, type: emit, event: {emits}{if_}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("definitions", "warned"),
+    [
+        ([("a", "order.*", "", "order.placed", "")], ["order.placed"]),
+        ([("a", "order.*", "", "invoice.sent", "")], []),
+        ([("a", "order.*", ", when: event.data.more", "order.placed", "")], []),
+        ([("a", "order.*", "", "order.placed", ", if: input.more")], []),
+        ([("a", "order.*", "", "${ input.event }", "")], []),
+        ([("a", "x.y", "", "y.z", ""), ("b", "#", "", "x.y", "")], ["y.z", "x.y", "x.y"]),
+    ],
+)
+def test_library_warns_of_events_that_start_their_own_run(
+    definitions: list[tuple[str, ...]], warned: list[str]
+) -> None:
+    """Also through others; not where an expression says what is emitted, or whether."""
+    texts = [
+        EMITTING.format(name=name, on=on, when=when, emits=json.dumps(emits), if_=if_)
+        for name, on, when, emits, if_ in definitions
+    ]
+    found = check_library([definition_of(text, file=f"{number}.yaml") for number, text in enumerate(texts)])
+    assert [diagnostic.code for diagnostic in found] == ["endless-starts"] * len(warned)
 
 
 def test_library_reports_an_input_that_a_child_refuses() -> None:
