@@ -78,7 +78,14 @@ class StepEnded:
         return identity + UNDOING if undoing else identity
 
 
-Change: TypeAlias = RunStarted | RunCompensating | RunEnded | StepWaiting | StepEnded
+@dataclass(frozen=True, slots=True)
+class MessagesRefused:
+    """Messages came that could not be taken or kept: unreadable, or too many."""
+
+    number: int
+
+
+Change: TypeAlias = RunStarted | RunCompensating | RunEnded | StepWaiting | StepEnded | MessagesRefused
 Taker: TypeAlias = Callable[[int, State, Change], None]
 """Takes the number of the event, the state (which it must neither keep nor change), and what changed with it."""
 
@@ -113,6 +120,8 @@ def changes(event: Event, state: State, told: Told) -> Iterator[Change]:
     whole = state.slice is None
     if whole and isinstance(event, Begun | Resumed):
         yield RunStarted()
+    if state.touched.refused:
+        yield MessagesRefused(state.touched.refused)
     yield from _steps(state, told)
     if whole and _began_to_compensate(state) and told.is_news(state.now, _COMPENSATING):
         yield RunCompensating()

@@ -17,7 +17,17 @@ from uuid import UUID, uuid5
 from contracts.envelope import Event
 from contracts.json import Json
 from contracts.names import pin
-from workers.changes import UNDOING, Change, RunCompensating, RunEnded, RunStarted, StepEnded, StepWaiting, text_of
+from workers.changes import (
+    UNDOING,
+    Change,
+    MessagesRefused,
+    RunCompensating,
+    RunEnded,
+    RunStarted,
+    StepEnded,
+    StepWaiting,
+    text_of,
+)
 from workflows.engine.state import State
 from workflows.language.triggers import Definition
 from workflows.language.watching import MOMENTS, PREFIX, Moment
@@ -45,6 +55,8 @@ def moment_of(change: Change) -> Moment | None:
             return _STEP_MOMENTS.get(status)
         case RunEnded(status=status):
             return status if status in MOMENTS else None
+        case MessagesRefused():
+            return None
         case _:
             assert_never(change)
 
@@ -88,7 +100,7 @@ def _data(state: State, change: Change) -> dict[str, Json]:
 
 def _details(state: State, change: Change) -> dict[str, Json]:
     match change:
-        case RunStarted():
+        case RunStarted() | MessagesRefused():
             return {}
         case RunCompensating():
             return {"problem": _problem(state)}

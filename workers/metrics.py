@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from contracts.instruments import Labels, Readings, counter, histogram, observing
-from workers.changes import Change, RunEnded, RunStarted, StepEnded
+from workers.changes import Change, MessagesRefused, RunEnded, RunStarted, StepEnded
 from workflows.engine.state import State
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ class RunMetrics:
         self._step_duration = histogram(
             meter, "saga.step.duration", "From a step's start to its end, retries included.", _DURATION_BOUNDS
         )
+        self._refused = counter(
+            meter, "saga.messages.refused", "{message}", "Messages to runs that could not be taken or kept."
+        )
         self._breaches = counter(
             meter, "saga.sla.breaches", "{run}", "Runs that took longer than their definition says."
         )
@@ -80,6 +83,8 @@ class RunMetrics:
                 named = labels | {"step": self._step(labels, change.step)}
                 self._steps_ended.add(1, named | {"outcome": status})
                 self._step_duration.record(took.total_seconds(), named)
+            case MessagesRefused(number=number):
+                self._refused.add(number, labels)
             case _:
                 pass
 
@@ -132,6 +137,7 @@ class RunMetrics:
         labels = {"definition": definition, "version": version} if fits else {"definition": OTHER, "version": OTHER}
         self._started.add(0, labels)
         self._breaches.add(0, labels)
+        self._refused.add(0, labels)
         for status in ENDS:
             self._ended.add(0, labels | {"status": status})
         return labels

@@ -167,6 +167,7 @@ def test_names_are_those_that_dashboards_rely_on(exported: set[str]) -> None:
         "saga_events_published_total",
         "saga_lifecycle_dropped_total",
         "saga_lifecycle_written_total",
+        "saga_messages_refused_total",
         "saga_outbox_age_seconds",
         "saga_outbox_depth",
         "saga_projection_dropped_total",

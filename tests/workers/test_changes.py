@@ -10,6 +10,7 @@ from tests.workflows.temporal.plans import act, approval, chain, foreach, plan, 
 from workers.changes import (
     Change,
     ChangeSink,
+    MessagesRefused,
     RunCompensating,
     RunEnded,
     RunStarted,
@@ -18,7 +19,7 @@ from workers.changes import (
 )
 from workers.sinks import both
 from workflows.engine.advance import advance, new_state
-from workflows.engine.events import Begun, Decision, Done, Event, Failed, RunInfo
+from workflows.engine.events import Begun, Decision, Done, Event, Failed, Message, MessageRefused, RunInfo
 from workflows.engine.serial import copy_of
 from workflows.engine.state import State
 from workflows.language.plan import Plan
@@ -108,6 +109,13 @@ def test_step_that_waits_for_people_is_told_with_its_question() -> None:
         StepEnded("a", "completed", second(60), "Approved by ann."),
         RunEnded("completed", second(60)),
     ]
+
+
+def test_messages_that_are_refused_are_told_once() -> None:
+    """What cannot be read, with the turn in which it came."""
+    course = Course(plan("p", approval("a")))
+    assert course.take(MessageRefused(2_000, "paid", "it is no JSON")) == [MessagesRefused(1)]
+    assert course.take(Message(3_000, "paid", {})) == []
 
 
 def test_items_of_a_loop_are_the_same_step() -> None:

@@ -77,6 +77,7 @@ def refuse(turn: Turn, name: str, reason: str) -> None:
     state.refused.append({"name": readable(name)[:_LONGEST_NAME], "at": at, "reason": readable(reason)})
     del state.refused[:-REFUSED_LIMIT]
     state.refused_count += 1
+    state.touched.refused += 1
 
 
 def binding(document: Document) -> Json:

@@ -153,11 +153,13 @@ class Touched:
         records: Rows of the table of steps, by path.
         problems: Problem types of the steps among them that failed.
         waits: Waits that began, were decided or ended.
+        refused: Messages that could not be taken or kept.
     """
 
     records: dict[str, StepRecord] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
+    refused: int = 0
 
 
 @dataclass(slots=True)
