@@ -21,6 +21,8 @@ EXCHANGE: Final = "x-saga-exchange"
 FIRST: Final = "x-saga-first-at"
 EXPIRES: Final = "x-saga-expires-at"
 SORTED: Final = "x-saga-sorted"
+OWN_GROUP: Final = "x-saga-group-id"
+"""Where a sorted copy keeps the producer's own `x-group-id`, which its queue's key has taken the place of."""
 
 _HIGHEST_PRIORITY = 9
 _LONGEST_KEY_BYTES = 255
@@ -107,16 +109,9 @@ class Delivery:
             _text(message.message_id),
             message.timestamp,
             _text(message.correlation_id),
-            headers=self._said,
+            headers=as_said(self.headers),
             content_type=_text(message.content_type),
         )
-
-    @property
-    def _said(self) -> Mapping[str, Any]:
-        """The headers as the producer sent them: a key that sorting gave is not the producer's."""
-        if SORTED not in self.headers:
-            return self.headers
-        return {name: value for name, value in self.headers.items() if name != GROUP_HEADER}
 
     @property
     def priority(self) -> int:
@@ -131,6 +126,13 @@ class Delivery:
         aio-pika reads a missing priority as 0, which is also the bus's lowest: both mean "no wish".
         """
         return _LAST_TEMPORAL_PRIORITY - self.priority // 2 if self.priority > 0 else None
+
+
+def as_said(headers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the headers as the producer sent them: a key that sorting gave is not the producer's."""
+    if SORTED not in headers:
+        return headers
+    return {**headers, GROUP_HEADER: headers.get(OWN_GROUP)}
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery
+from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said
 from bridge.amqp.outlets import CODE, LAST, LETTER, REASON
 from bridge.envelope import Properties, decode
 from bridge.errors import GaveUpError, MalformedEventError
@@ -104,7 +104,7 @@ def event_of(letter: Letter, body: bytes | None = None) -> Event:
         _text(letter.properties.get("message_id")),
         _moment(letter.properties.get("timestamp")),
         _text(letter.properties.get("correlation_id")),
-        headers=letter.headers,
+        headers=as_said(letter.headers),
         content_type=letter.content_type,
     )
     return decode(letter.body if body is None else body, properties)

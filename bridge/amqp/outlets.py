@@ -10,13 +10,13 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from aio_pika.abc import AbstractChannel, AbstractExchange
 
 from bridge.amqp.confirms import publish_confirmed
 from bridge.amqp.copies import copy_of
-from bridge.amqp.delivery import EXPIRES, SORTED, Delivery
+from bridge.amqp.delivery import EXPIRES, OWN_GROUP, SORTED, Delivery
 from bridge.errors import SessionLostError
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Refused
@@ -26,6 +26,7 @@ from bridge.topology.model import Topology
 from bridge.topology.names import (
     ATTEMPTS_HEADER,
     EXCHANGE_DEAD_LETTERS,
+    GROUP_HEADER,
     INLET,
     RETRY_DELAYS,
     dead_letter_key,
@@ -57,7 +58,7 @@ class Outlets:
 
     async def sort(self, delivery: Delivery, place: Place, topology: Topology) -> None:
         """Put a message into the partition of its key; errors as for `publish_confirmed`."""
-        headers = {SORTED: "1", **direct_headers(place.key, place.priority_class, topology)}
+        headers: dict[str, Any] = {SORTED: "1", **direct_headers(place.key, place.priority_class, topology)}
         if delivery.expires_at is not None:
             headers[EXPIRES] = delivery.expires_at.isoformat()
         if SORTED in delivery.headers:
@@ -65,6 +66,7 @@ class Outlets:
             queue = partition_queue(place.priority_class, topology.partition_of(place.key))
             await self._publish(self._default, delivery, headers, queue)
         else:
+            headers[OWN_GROUP] = delivery.headers.get(GROUP_HEADER)
             await self._publish(self._exchanges[INLET], delivery, headers, delivery.routing_key)
 
     async def delay(self, delivery: Delivery, delayed: Delayed) -> None:
@@ -85,7 +87,7 @@ class Outlets:
         await self._publish(self._exchanges[EXCHANGE_DEAD_LETTERS], delivery, headers, key)
 
     async def _publish(
-        self, exchange: AbstractExchange, delivery: Delivery, headers: Mapping[str, str | int], key: str
+        self, exchange: AbstractExchange, delivery: Delivery, headers: Mapping[str, Any], key: str
     ) -> None:
         message = copy_of(delivery, headers)
         async with self._lanes.through([message.message_id or ""]):
