@@ -21,6 +21,8 @@ EXCHANGE: Final = "x-saga-exchange"
 FIRST: Final = "x-saga-first-at"
 EXPIRES: Final = "x-saga-expires-at"
 SORTED: Final = "x-saga-sorted"
+DROPPED: Final = "x-saga-dropped-headers"
+"""Names the headers that a copy of the message could not keep."""
 OWN_GROUP: Final = "x-saga-group-id"
 """Where a sorted copy keeps the producer's own `x-group-id`, which its queue's key has taken the place of."""
 
