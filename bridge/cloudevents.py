@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bridge.errors import MalformedEventError
-from bridge.members import Properties, bounded, event_type, identity, json_in, moment, text
+from bridge.members import Properties, bounded, event_type, identity, json_in, key_text, moment, text
 from contracts.envelope import Event
 from contracts.json import Json
 
@@ -48,6 +48,7 @@ MEMBERS: Final = frozenset(
 )
 """The attributes that are members of our envelope, or say how it is written."""
 
+_KEYS = ("partitionkey", "correlationid")
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
 _FAMILY = "application/cloudevents"
@@ -127,7 +128,10 @@ def _mapping(value: Json) -> Mapping[str, Json]:
 
 def _metadata(attributes: Mapping[str, Any]) -> dict[str, Json]:
     others = {name: value for name, value in attributes.items() if name not in MEMBERS}
-    return {METADATA.get(name, name): _extension(name, value) for name, value in others.items()}
+    return {
+        METADATA.get(name, name): key_text(value, name) if name in _KEYS else _extension(name, value)
+        for name, value in others.items()
+    }
 
 
 def _extension(name: str, value: object) -> Json:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bridge import cloudevents
 from bridge.errors import MalformedEventError
-from bridge.members import MAX_BYTES, MAX_DEPTH, Properties, event_type, identity, json_in, moment, text
+from bridge.members import MAX_BYTES, MAX_DEPTH, Properties, event_type, identity, json_in, key_text, moment, text
 from bridge.topology.names import GROUP_HEADER
 from contracts.envelope import Event
 from contracts.json import Json
@@ -25,7 +25,7 @@ from contracts.json import Json
 __all__ = ("MAX_BYTES", "MAX_DEPTH", "TRACE_HEADERS", "Properties", "decode")
 
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
-_COLUMNS = ("correlation_id", "group_id")
+_KEYS = ("correlation_id", "group_id")
 _MAX_TRACE = 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 
@@ -37,10 +37,7 @@ def decode(body: bytes, properties: Properties) -> Event:
         MalformedEventError: It is no event; the detail says why.
     """
     event = _event(body, properties)
-    metadata = {**_transported(properties), **event.metadata}
-    for name in _COLUMNS:
-        if isinstance(metadata.get(name), str):
-            text(metadata[name], f"metadata.{name}")
+    metadata = {**_transported(properties), **_with_texts(event.metadata)}
     return replace(event, metadata=metadata, expires_at=event.expires_at or _expiry(properties))
 
 
@@ -82,15 +79,20 @@ def _metadata(envelope: Mapping[str, Any]) -> Mapping[str, Json]:
     return value
 
 
+def _with_texts(metadata: Mapping[str, Json]) -> dict[str, Json]:
+    """Return metadata whose keys are texts, without those that say nothing."""
+    keys = {name: key_text(metadata.get(name), f"metadata.{name}") for name in _KEYS}
+    others = {name: value for name, value in metadata.items() if name not in _KEYS}
+    return others | {name: value for name, value in keys.items() if value is not None}
+
+
 def _transported(properties: Properties) -> dict[str, Json]:
     """Return the metadata that the message has outside its body."""
     found: dict[str, Json] = {}
-    if properties.correlation_id:
-        found["correlation_id"] = properties.correlation_id
-    group = properties.headers.get(GROUP_HEADER)
-    if group not in (None, ""):
-        # One that cannot be read is refused: left out, it would cost the order of the events, which nobody notices.
-        found["group_id"] = text(str(group) if isinstance(group, int) else group, GROUP_HEADER)
+    if correlation := key_text(properties.correlation_id, "correlation_id"):
+        found["correlation_id"] = correlation
+    if group := key_text(properties.headers.get(GROUP_HEADER), GROUP_HEADER):
+        found["group_id"] = group
     for name in TRACE_HEADERS:
         value = properties.headers.get(name)
         # A trace context that cannot be read is left out: that is what its specification asks for.

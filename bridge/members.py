@@ -108,6 +108,20 @@ def text(value: object, name: str) -> str:
     return value
 
 
+def key_text(value: object, name: str) -> str | None:
+    """Return what ties events together, a group or a correlation id: a text; a whole number counts as its digits.
+
+    Returns:
+        None where there is none: null, or an empty text.
+
+    Raises:
+        MalformedEventError: It is anything else. Left out, it would cost the order of the events, which nobody notices.
+    """
+    if value is None or value == "":
+        return None
+    return text(str(value) if isinstance(value, int) and not isinstance(value, bool) else value, name)
+
+
 def moment(value: object, name: str) -> datetime:
     """Return a moment in UTC, from RFC 3339 or from an AMQP timestamp.
 

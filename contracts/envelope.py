@@ -42,12 +42,12 @@ class Event:
     @property
     def correlation_id(self) -> str:
         """The id that ties events of one cause together; the event's own where none was given."""
-        return self._text("correlation_id") or self.id
+        return self._key("correlation_id") or self.id
 
     @property
     def group_id(self) -> str | None:
         """The key within which events keep their order; None where the producer gave none."""
-        return self._text("group_id")
+        return self._key("group_id")
 
     @property
     def traceparent(self) -> str | None:
@@ -109,6 +109,11 @@ class Event:
 
     def _expiry(self) -> dict[str, Json]:
         return {} if self.expires_at is None else {"expires_at": in_words(self.expires_at)}
+
+    def _key(self, name: str) -> str | None:
+        value = self.metadata.get(name)
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        return str(value) if is_number else self._text(name)
 
     def _text(self, name: str) -> str | None:
         value = self.metadata.get(name)

@@ -93,6 +93,16 @@ def test_decode_gives_every_attribute_its_place() -> None:
     assert (event.version, event.expires_at) == ("2.1", datetime(2030, 1, 31, 8, tzinfo=UTC))
 
 
+@pytest.mark.parametrize(("said", "expected"), [(42, "42"), (0, "0"), ("A1", "A1"), ("", None), (None, None)])
+def test_decode_reads_the_keys_of_a_cloud_event(said: object, expected: str | None) -> None:
+    """In both modes a whole number is as good a key as its text."""
+    for event in (
+        _structured(partitionkey=said, correlationid=said),
+        _binary(b"{}", partitionkey=said, correlationid=said),
+    ):
+        assert (event.group_id, event.metadata.get("correlation_id")) == (expected, expected)
+
+
 def test_decode_takes_the_message_timestamp_for_a_missing_time() -> None:
     """`time` is optional in CloudEvents."""
     moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,7 +165,11 @@ def test_decode_reads_data_in_base64(declared: dict[str, str], data: object) -> 
         ({"time": None}, "`time`"),
         ({"expirytime": "soon"}, "`expirytime`"),
         ({"eventversion": 2}, "`eventversion`"),
-        ({"partitionkey": "a\x00b"}, "`metadata.group_id`"),
+        ({"partitionkey": "a\x00b"}, "`partitionkey`"),
+        ({"partitionkey": True}, "`partitionkey`"),
+        ({"partitionkey": 1.5}, "`partitionkey`"),
+        ({"correlationid": ["c"]}, "`correlationid`"),
+        ({"sagaenvelope": '{"metadata": {"group_id": {}}}'}, "`metadata.group_id`"),
         ({"tenant": {"a": 1}}, "`tenant`"),
         ({"data_base64": "AAE="}, "exclude each other"),
         ({"data_base64": "!", "data": None}, "Base64"),

@@ -109,11 +109,21 @@ def test_decode_reads_the_group_header(header: object, expected: str | None) -> 
     assert decode(_with(), Properties(headers={"x-group-id": header})).group_id == expected
 
 
-@pytest.mark.parametrize("header", [b"\xff", [1], "a\x00b", "x" * 1_001])
+@pytest.mark.parametrize("header", [b"\xff", [1], "a\x00b", "x" * 1_001, True, 1.0])
 def test_decode_refuses_a_group_header_that_cannot_be_read(header: object) -> None:
     """To leave it out would cost the order of the events."""
     with pytest.raises(MalformedEventError, match="x-group-id"):
         decode(_with(), Properties(headers={"x-group-id": header}))
+
+
+@pytest.mark.parametrize(("said", "expected"), [(42, "42"), (0, "0"), ("A1", "A1"), ("", "h"), (None, "h")])
+def test_decode_reads_the_keys_of_the_metadata(said: object, expected: str) -> None:
+    """A whole number is as good a key as its text; null and an empty text are none: the message's own count."""
+    event = decode(
+        _with(metadata={"group_id": said, "correlation_id": said}),
+        Properties(correlation_id="h", headers={"x-group-id": "h"}),
+    )
+    assert (event.group_id, event.correlation_id) == (expected, expected)
 
 
 @pytest.mark.parametrize("header", [b"\xff", 7, "a\nb", "x" * 1_025])
@@ -169,7 +179,11 @@ def test_decode_lets_minor_members_be_left_out(name: str) -> None:
         (_with(expires_at=None), "`expires_at`"),
         (_with(expires_at="2030-01-01"), "`expires_at`"),
         (_with(metadata={"group_id": "a\x00"}), "`metadata.group_id`"),
+        (_with(metadata={"group_id": True}), "`metadata.group_id`"),
+        (_with(metadata={"group_id": 4.2}), "`metadata.group_id`"),
+        (_with(metadata={"group_id": {}}), "`metadata.group_id`"),
         (_with(metadata={"correlation_id": "x" * 1_001}), "`metadata.correlation_id`"),
+        (_with(metadata={"correlation_id": [1]}), "`metadata.correlation_id`"),
         (_without("data"), "`data`"),
         (_with(metadata=[]), "`metadata`"),
     ],

@@ -14,9 +14,9 @@ MOMENT = datetime(2030, 1, 31, 8, tzinfo=UTC)
 EVENT = Event("e-1", "order.placed", "1.0", MOMENT, "shop", {"total": 30})
 
 
-@pytest.mark.parametrize(("value", "expected"), [("A1", "A1"), ("", None), (7, None), (None, None)])
-def test_group_id_is_a_text_or_none(value: Json, expected: str | None) -> None:
-    """What is no text is no key."""
+@pytest.mark.parametrize(("value", "expected"), [("A1", "A1"), ("", None), (7, "7"), (True, None), (None, None)])
+def test_group_id_is_a_text_or_a_whole_number(value: Json, expected: str | None) -> None:
+    """A whole number counts as its digits; what is neither is no key."""
     assert replace(EVENT, metadata={"group_id": value}).group_id == expected
 
 
