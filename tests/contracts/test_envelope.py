@@ -20,7 +20,7 @@ def test_group_id_is_a_text_or_a_whole_number(value: Json, expected: str | None)
     assert replace(EVENT, metadata={"group_id": value}).group_id == expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [("c", "c"), ("", "e-1"), (7, "e-1")])
+@pytest.mark.parametrize(("value", "expected"), [("c", "c"), ("", "e-1"), (7, "7"), (True, "e-1")])
 def test_correlation_id_falls_back_to_the_events_own(value: Json, expected: str) -> None:
     """Every event correlates with itself at least."""
     assert replace(EVENT, metadata={"correlation_id": value}).correlation_id == expected
