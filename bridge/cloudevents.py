@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -48,6 +48,9 @@ MEMBERS: Final = frozenset(
 )
 """The attributes that are members of our envelope, or say how it is written."""
 
+_MOMENTS = ("time", "expirytime")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOST = "header "
 _KEYS = ("partitionkey", "correlationid")
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
@@ -57,7 +60,8 @@ _PREFIXES = ("cloudevents:", "cloudevents_")
 
 def is_binary(properties: Properties) -> bool:
     """Tell whether a message is a CloudEvent in binary mode."""
-    return any(name.lower().startswith(_PREFIXES) for name in properties.headers) and not _in_family(properties)
+    names = [*properties.headers, *(name.removeprefix(_LOST) for name in properties.unreadable)]
+    return any(name.lower().startswith(_PREFIXES) for name in names) and not _in_family(properties)
 
 
 def is_structured(document: Json, properties: Properties) -> bool:
@@ -87,14 +91,29 @@ def read_binary(body: bytes, properties: Properties) -> Event:
     Raises:
         MalformedEventError: It is no CloudEvent 1.0.
     """
+    lost = [name for name in properties.unreadable if name.removeprefix(_LOST).lower().startswith(_PREFIXES)]
+    properties.refuse_unreadable("headers", *lost, needed_for="An attribute of a CloudEvent in binary mode")
     attributes = {
         name[len(HEADER) :].lower(): value
         for name, value in properties.headers.items()
-        if name.lower().startswith(_PREFIXES)
+        if name.lower().startswith(_PREFIXES) and value is not None
     }
+    attributes |= {name: _moment_in(attributes[name]) for name in _MOMENTS if name in attributes}
     content_type = properties.content_type or attributes.get("datacontenttype")
+    if content_type is None:
+        properties.refuse_unreadable("content_type", needed_for="The type of its data")
     data, more = _data_in(bounded(body), text(content_type or _JSON, "datacontenttype"))
     return _event(attributes, data, more, properties)
+
+
+def _moment_in(value: object) -> object:
+    """Return an attribute of a header; a whole number is a moment of AMQP 1.0, milliseconds since 1970."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    try:
+        return _EPOCH + timedelta(milliseconds=value)
+    except OverflowError:
+        return value
 
 
 def _event(attributes: Mapping[str, Any], data: Json, more: Mapping[str, Json], properties: Properties) -> Event:
@@ -102,15 +121,20 @@ def _event(attributes: Mapping[str, Any], data: Json, more: Mapping[str, Json], 
         raise MalformedEventError("`specversion` must be 1.0.")
     kept = _kept(attributes)
     expiry = attributes.get("expirytime")
+    if "id" not in attributes:
+        properties.refuse_unreadable("message_id", needed_for="`id`")
+    if "time" not in attributes:
+        properties.refuse_unreadable("timestamp", needed_for="`time`")
     return Event(
         id=identity(attributes.get("id", properties.message_id), "id"),
         type=event_type(attributes.get("type"), "type"),
         version=text(kept.get("version", attributes.get("eventversion", "1.0")), "eventversion"),
-        time=moment(attributes.get("time", properties.timestamp), "time"),
+        time=moment(attributes.get("time", properties.timestamp or properties.received), "time"),
         source=text(kept.get("source", attributes.get("source")), "source"),
         data=data,
         metadata={**more, **_metadata(attributes), **_mapping(kept.get("metadata", {}))},
         expires_at=None if expiry is None else moment(expiry, "expirytime"),
+        filled=frozenset() if "time" in attributes else frozenset({"timestamp"}),
     )
 
 

@@ -3,8 +3,11 @@
 Three forms are read: the seed's envelope (a JSON object with `event_id`, `event_type` and so on), and CloudEvents 1.0
 in structured and in binary mode (`bridge/cloudevents.py`). Bytes from the bus are hostile until this function has
 returned; whatever is wrong ends as one `MalformedEventError`. Members of the envelope that we do not know are passed
-over, so that producers may add some. What an envelope leaves out may stand in the AMQP properties (message id,
-timestamp, correlation id, expiration) and headers (group, trace context), where other producers put it.
+over, so that producers may add some; null is what is not there. What an envelope leaves out may stand in the AMQP
+properties (message id, timestamp, correlation id, expiration) and headers (group, trace context), where other
+producers put it. What was filled in so is no content: it says how a message travelled, and the next copy of the same
+event may differ in it. Where what is needed stands in a property or a header that nobody can read, the event is
+refused, and the reason names that one.
 """
 
 from __future__ import annotations
@@ -37,22 +40,42 @@ def decode(body: bytes, properties: Properties) -> Event:
         MalformedEventError: It is no event; the detail says why.
     """
     event = _event(body, properties)
-    metadata = {**_transported(properties), **_with_texts(event.metadata)}
-    return replace(event, metadata=metadata, expires_at=event.expires_at or _expiry(properties))
+    own = _with_texts(event.metadata)
+    if "group_id" not in own:
+        # Without its key the event would be in order with nothing, which nobody notices.
+        properties.refuse_unreadable("headers", f"header {GROUP_HEADER}", needed_for="`metadata.group_id`")
+    transported, expiry = _transported(properties), _expiry(properties)
+    filled = event.filled | {f"metadata.{name}" for name in transported.keys() - own.keys()}
+    if event.expires_at is None and expiry is not None:
+        return replace(event, metadata={**transported, **own}, expires_at=expiry, filled=filled | {"expires_at"})
+    return replace(event, metadata={**transported, **own}, filled=filled)
 
 
 def _event(body: bytes, properties: Properties) -> Event:
     if cloudevents.is_binary(properties):
         return cloudevents.read_binary(body, properties)
-    document = json_in(body)
+    try:
+        return _event_in(json_in(body), properties)
+    except MalformedEventError as error:
+        if why := properties.unreadable.get("headers"):
+            cause = f"{error.detail} Its headers, where a CloudEvent has its attributes, cannot all be read: {why}."
+            raise MalformedEventError(cause) from None
+        raise
+
+
+def _event_in(document: Json, properties: Properties) -> Event:
     if cloudevents.is_structured(document, properties):
         return cloudevents.read_structured(document, properties)
     if not isinstance(document, dict):
         raise MalformedEventError("It is not a JSON object.")
-    return _seed(document, properties)
+    return _seed({name: value for name, value in document.items() if value is not None or name == "data"}, properties)
 
 
 def _seed(envelope: Mapping[str, Any], properties: Properties) -> Event:
+    if "event_id" not in envelope:
+        properties.refuse_unreadable("message_id", needed_for="`event_id`")
+    if "timestamp" not in envelope:
+        properties.refuse_unreadable("timestamp", needed_for="`timestamp`")
     return Event(
         id=identity(envelope.get("event_id", properties.message_id), "event_id"),
         type=event_type(envelope.get("event_type"), "event_type"),
@@ -62,6 +85,7 @@ def _seed(envelope: Mapping[str, Any], properties: Properties) -> Event:
         data=_data(envelope),
         metadata=_metadata(envelope),
         expires_at=moment(envelope["expires_at"], "expires_at") if "expires_at" in envelope else None,
+        filled=frozenset() if "timestamp" in envelope else frozenset({"timestamp"}),
     )
 
 

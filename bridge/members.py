@@ -24,6 +24,7 @@ _MAX_ID = 200
 _MAX_TEXT = 1_000
 _MAX_TYPE_BYTES = 255
 _TYPE = re.compile(r"[^\s.*#\x00-\x1f\x7f]+(?:\.[^\s.*#\x00-\x1f\x7f]+)*")
+_LEAP_SECOND = re.compile(r"([Tt ]\d\d:\d\d):60")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -38,6 +39,9 @@ class Properties:
         headers: The attributes of a CloudEvent in binary mode; group and trace context.
         content_type: Tells the forms apart.
         expiration: How long after `timestamp` the message is of use.
+        received: When the message first came into hand; aware. Stands in for the time of a CloudEvent that has none.
+        unreadable: What else the message has and nobody can read, with the reason: a property by its name in AMQP,
+            `headers` for headers that may be missing, `header NAME` for one that is.
     """
 
     message_id: str | None = None
@@ -46,6 +50,19 @@ class Properties:
     headers: Mapping[str, Any] = field(default_factory=dict)
     content_type: str | None = None
     expiration: timedelta | None = None
+    received: datetime | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse_unreadable(self, *names: str, needed_for: str) -> None:
+        """Refuse a message of which something is needed that cannot be read; named as in `unreadable`.
+
+        Raises:
+            MalformedEventError: One of these cannot be read.
+        """
+        for name in names:
+            if why := self.unreadable.get(name):
+                what = f"`{name}` of the message" if name != "headers" else "some of the message's `headers`"
+                raise MalformedEventError(f"{needed_for} is not in the body, and {what} cannot be read: {why}.")
 
 
 def bounded(body: bytes) -> bytes:
@@ -123,7 +140,7 @@ def key_text(value: object, name: str) -> str | None:
 
 
 def moment(value: object, name: str) -> datetime:
-    """Return a moment in UTC, from RFC 3339 or from an AMQP timestamp.
+    """Return a moment in UTC, from RFC 3339 (with small letters and leap seconds too) or from an AMQP timestamp.
 
     Raises:
         MalformedEventError: It is none, has no zone, or is out of range.
@@ -138,9 +155,11 @@ def moment(value: object, name: str) -> datetime:
 
 
 def _read_moment(value: str) -> datetime | None:
+    # A leap second is the first of the next minute, as in POSIX time.
+    before, is_leap = _LEAP_SECOND.subn(r"\1:59", value)
     try:
-        return datetime.fromisoformat(value)
-    except ValueError:
+        return datetime.fromisoformat(before.upper()) + timedelta(seconds=is_leap)
+    except (ValueError, OverflowError):
         return None
 
 

@@ -28,6 +28,8 @@ class Event:
         data: The payload.
         metadata: `correlation_id`, `causation_id`, `group_id` and what else the producer sends.
         expires_at: From when on it is of no use and is not carried out; aware. None = never.
+        filled: What of it the producer did not say and the message that brought it has filled in: `timestamp`,
+            `expires_at`, `metadata.NAME`. It is not of the content: events that differ in nothing else are equal.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Event:
     data: Json
     metadata: Mapping[str, Json] = field(default_factory=dict)
     expires_at: datetime | None = None
+    filled: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def correlation_id(self) -> str:

@@ -31,6 +31,7 @@ Status = Literal["new", "again", "duplicate", "conflict"]
 _SQL: Final = load("event_log")
 _NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _NOT_OF_THE_EVENT: Final = frozenset({"replay", "group_id", "traceparent", "tracestate"})
+_IN_METADATA: Final = "metadata."
 _ELSEWHERE_ON_RECORD: Final = frozenset({"duplicate", "conflict"})
 _MAX_KEY = 200
 _FORGET_AT_ONCE = 10_000
@@ -99,8 +100,14 @@ class Mark:
 
 
 def digest_of(event: Event) -> bytes:
-    """Return the SHA-256 of what the producer said: not of how the event travels (key, trace, replay)."""
-    return hashlib.sha256(_canonical(event, _NOT_OF_THE_EVENT, sort=True).encode()).digest()
+    """Return the SHA-256 of what the producer said: not of how the event travels (key, trace, replay).
+
+    Nor of what the message filled in: a repetition may be sent at another time, or for another cause.
+    """
+    filled = {name.removeprefix(_IN_METADATA) for name in event.filled if name.startswith(_IN_METADATA)}
+    envelope = _envelope(event, _NOT_OF_THE_EVENT | filled)
+    said = {name: value for name, value in envelope.items() if name not in event.filled}
+    return hashlib.sha256(_compact(said, sort=True).encode()).digest()
 
 
 async def record(database: Database, arrivals: Sequence[Arrival], window: timedelta) -> list[Verdict]:
@@ -232,7 +239,7 @@ def _row(arrival: Arrival) -> tuple[Any, ...]:
         _text(event.correlation_id),
         None if arrival.group_key is None else _bounded(arrival.group_key),
         arrival.priority,
-        _canonical(event, frozenset({"replay"})),
+        _compact(_envelope(event, frozenset({"replay"}))),
         arrival.is_replay,
     )
 
@@ -241,9 +248,13 @@ def _verdict(row: Row) -> Verdict | None:
     return None if row["status"] is None else Verdict(row["status"], row["behind"], row["done"] or _NOTHING)
 
 
-def _canonical(event: Event, without: frozenset[str], *, sort: bool = False) -> str:
-    envelope = event.to_json()
-    envelope["metadata"] = {name: value for name, value in event.metadata.items() if name not in without}
+def _envelope(event: Event, without: frozenset[str]) -> dict[str, Json]:
+    """Return the event as it travels, without some of its metadata."""
+    metadata = {name: value for name, value in event.metadata.items() if name not in without}
+    return event.to_json() | {"metadata": metadata}
+
+
+def _compact(envelope: Mapping[str, Json], *, sort: bool = False) -> str:
     return json.dumps(envelope, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
 
 

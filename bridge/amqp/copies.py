@@ -15,12 +15,11 @@ from typing import Any, Final
 from aio_pika import DeliveryMode, Message
 from pamqp import encode
 
-from bridge.amqp.delivery import DROPPED, EXCHANGE, FIRST, ROUTING_KEY, Delivery
+from bridge.amqp.delivery import DROPPED, EXCHANGE, FIRST, MAX_DROPPED_NAMES, ROUTING_KEY, Delivery
 
 _MAX_HEADER_BYTES = 65_536
 """Half a frame; the properties and our own headers need a fifth of one at most."""
 
-_MAX_NAMED = 50
 _MAX_NAME_BYTES = 128
 """AMQP's limit, at which the library would cut a name, and so make another header of it."""
 
@@ -103,7 +102,7 @@ def _named(before: object, dropped: list[str]) -> list[str]:
     """Return the names of all that was left out, also by the copies before this one."""
     earlier = [name for name in before if isinstance(name, str)] if isinstance(before, list) else []
     short = [name.encode()[:_MAX_NAME_BYTES].decode(errors="ignore") for name in [*earlier, *dropped]]
-    return list(dict.fromkeys(name for name in short if name != DROPPED))[:_MAX_NAMED]
+    return list(dict.fromkeys(name for name in short if name != DROPPED))[:MAX_DROPPED_NAMES]
 
 
 def _origin(delivery: Delivery) -> dict[str, Any]:

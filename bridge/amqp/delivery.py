@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from bridge.amqp.tolerance import UNREADABLE
 from bridge.envelope import Properties
 from bridge.topology.names import ATTEMPTS_HEADER, CLASS_HEADER, GROUP_HEADER
 
@@ -22,10 +23,12 @@ FIRST: Final = "x-saga-first-at"
 EXPIRES: Final = "x-saga-expires-at"
 SORTED: Final = "x-saga-sorted"
 DROPPED: Final = "x-saga-dropped-headers"
-"""Names the headers that a copy of the message could not keep."""
+"""Names the headers that a copy of the message could not keep, some of them where there are many."""
+MAX_DROPPED_NAMES: Final = 50
 OWN_GROUP: Final = "x-saga-group-id"
 """Where a sorted copy keeps the producer's own `x-group-id`, which its queue's key has taken the place of."""
 
+_NOT_COPIED = "it was too large for a copy of the message, or could not be written"
 _HIGHEST_PRIORITY = 9
 _LONGEST_KEY_BYTES = 255
 _MOST = 1_000_000
@@ -113,6 +116,8 @@ class Delivery:
             _text(message.correlation_id),
             headers=as_said(self.headers),
             content_type=_text(message.content_type),
+            received=self.first_received,
+            unreadable=unreadable_of(self.headers),
         )
 
     @property
@@ -135,6 +140,15 @@ def as_said(headers: Mapping[str, Any]) -> Mapping[str, Any]:
     if SORTED not in headers:
         return headers
     return {**headers, GROUP_HEADER: headers.get(OWN_GROUP)}
+
+
+def unreadable_of(headers: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what of the message cannot be read, or was lost by a copy of it; see `Properties.unreadable`."""
+    told, dropped = headers.get(UNREADABLE), headers.get(DROPPED)
+    found = {str(name): str(why) for name, why in told.items()} if isinstance(told, Mapping) else {}
+    names = dropped if isinstance(dropped, list) else []
+    found |= {f"header {name}": _NOT_COPIED for name in names}
+    return found | {"headers": _NOT_COPIED} if len(names) >= MAX_DROPPED_NAMES else found
 
 
 def _text(value: object) -> str | None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said
+from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said, unreadable_of
 from bridge.amqp.outlets import CODE, LAST, LETTER, REASON
 from bridge.envelope import Properties, decode
 from bridge.errors import GaveUpError, MalformedEventError
@@ -106,6 +106,8 @@ def event_of(letter: Letter, body: bytes | None = None) -> Event:
         _text(letter.properties.get("correlation_id")),
         headers=as_said(letter.headers),
         content_type=letter.content_type,
+        received=letter.first_at,
+        unreadable=unreadable_of(letter.headers),
     )
     return decode(letter.body if body is None else body, properties)
 

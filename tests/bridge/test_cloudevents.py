@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -110,6 +111,45 @@ def test_decode_takes_the_message_timestamp_for_a_missing_time() -> None:
     assert decode(json.dumps(document).encode(), Properties(timestamp=moment)).time == moment
 
 
+def test_decode_takes_the_receipt_for_a_time_that_nobody_says() -> None:
+    """CloudEvents need not say when it happened: it was there when it came."""
+    came = datetime(2026, 1, 1, tzinfo=UTC)
+    document = {name: value for name, value in STRUCTURED.items() if name != "time"}
+    assert decode(json.dumps(document).encode(), Properties(received=came)).time == came
+    headers = {name: value for name, value in ATTRIBUTES.items() if name != "cloudEvents:time"}
+    assert decode(b"{}", Properties(headers=headers, received=came)).time == came
+
+
+def test_decode_reads_moments_in_milliseconds_in_binary_mode() -> None:
+    """So AMQP 1.0 writes them, and the SDK for Python."""
+    event = _binary(b"{}", time=1_900_000_000_123, expirytime=-1)
+    assert event.time == datetime(2030, 3, 17, 17, 46, 40, 123_000, tzinfo=UTC)
+    assert event.expires_at == datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("moment", [True, 2**62, 1.5, b"x"])
+def test_decode_refuses_what_is_no_moment(moment: object) -> None:
+    """In binary mode as in structured mode, where a number is none."""
+    with pytest.raises(MalformedEventError, match="`time`"):
+        _binary(b"{}", time=moment)
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    ["headers", "header cloudEvents:tenant", "header cloudEvents_time", "message_id", "timestamp", "content_type"],
+)
+def test_decode_refuses_a_cloud_event_that_needs_the_unreadable(unreadable: str) -> None:
+    """Any attribute may be content; an id, a time and the type of the data may stand in the message."""
+    headers = {f"cloudEvents:{name}": STRUCTURED[name] for name in ("specversion", "source", "type")}
+    found = Properties(message_id="m", headers=headers, content_type="a/b", received=datetime(2030, 1, 1, tzinfo=UTC))
+    assert decode(b"", found).id == "m"
+    missing = replace(found, unreadable={unreadable: "it is odd"}, message_id=None, content_type=None)
+    if unreadable in ("content_type", "timestamp"):
+        missing = replace(missing, message_id="m")
+    with pytest.raises(MalformedEventError, match=f"{unreadable}.*it is odd"):
+        decode(b"{}", missing)
+
+
 def test_decode_reads_what_amqp_has_types_for() -> None:
     """Moments and bytes in headers become texts."""
     event = _binary(b"1", time=datetime(2030, 1, 1, tzinfo=UTC), seen=datetime(2030, 1, 2, tzinfo=UTC), mark=b"\x00")
@@ -163,6 +203,7 @@ def test_decode_reads_data_in_base64(declared: dict[str, str], data: object) -> 
         ({"type": "order.*"}, "`type`"),
         ({"time": "noon"}, "`time`"),
         ({"time": None}, "`time`"),
+        ({"time": 1_900_000_000_123}, "`time`"),
         ({"expirytime": "soon"}, "`expirytime`"),
         ({"eventversion": 2}, "`eventversion`"),
         ({"partitionkey": "a\x00b"}, "`partitionkey`"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,6 +19,7 @@ from tests.bridge.library import event, template
 from tests.support.bus import TOPOLOGY, Bus
 
 RULED = replace(TOPOLOGY, ordering=(GroupRule("quick.*", template("${ event.data.region }")),))
+LATER = datetime(2031, 1, 1, tzinfo=UTC)
 DIRECT = direct_headers("mine", "low", TOPOLOGY)
 
 
@@ -49,6 +53,61 @@ async def test_ordering_rule_that_came_between_makes_no_conflict(env: BridgeEnvi
         await env.outcomes.until(3)
     assert [outcome.word for outcome in env.outcomes] == ["dispatched", "duplicate", "duplicate"]
     assert await env.letters(0) == []
+
+
+@pytest.mark.parametrize("form", ["saga", "cloudevents", "cloudevents-binary"])
+async def test_event_whose_message_differs_is_a_duplicate(env: BridgeEnvironment, bus: Bus, form: str) -> None:
+    """A client library stamps each message anew: what stands outside the content makes no other event of it."""
+    key = env.key()
+    attributes = {"specversion": "1.0", "id": key, "source": "/till", "type": "quick.go"}
+    bodies: dict[str, Any] = {
+        "saga": {"event_id": key, "event_type": "quick.go", "data": {"id": key}},
+        "cloudevents": {**attributes, "data": {"id": key}},
+        "cloudevents-binary": {"id": key},
+    }
+    headers = {f"cloudEvents:{name}": value for name, value in attributes.items()}
+    async with env.bridge():
+        for number in range(3):
+            await bus.publish_bytes(
+                json.dumps(bodies[form]).encode(),
+                "quick.go",
+                timestamp=datetime(2030, 1, 1 + number, tzinfo=UTC),
+                correlation_id=f"c-{number}",
+                headers={**(headers if form == "cloudevents-binary" else {}), "x-group-id": f"g-{number}"},
+            )
+            await env.outcomes.until(number + 1)
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", "duplicate", "duplicate"]
+
+
+@pytest.mark.parametrize("when", [None, datetime(2030, 1, 1, tzinfo=UTC)])
+async def test_cloud_event_without_a_time_is_handled_once(
+    env: BridgeEnvironment, bus: Bus, when: datetime | None
+) -> None:
+    """Its time is when it first came; when the repetition came is no content."""
+    key = env.key()
+    document = {"specversion": "1.0", "id": key, "source": "/till", "type": "quick.go", "data": {"id": key}}
+    async with env.bridge():
+        for number in range(2):
+            await bus.publish_bytes(json.dumps(document).encode(), "quick.go", timestamp=when)
+            await env.outcomes.until(number + 1)
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", "duplicate"]
+    (row,) = await env.database.fetch("select occurred_at <= recorded_at as came_before from saga.events")
+    assert row["came_before"] is (when is None)
+
+
+@pytest.mark.parametrize("member", ["timestamp", "correlation_id"])
+async def test_event_that_says_something_else_in_its_body_is_a_conflict(
+    env: BridgeEnvironment, bus: Bus, member: str
+) -> None:
+    """What the producer said is content."""
+    key = env.key()
+    first = _quick(key, key)
+    other = replace(first, metadata={"correlation_id": "c"}) if member != "timestamp" else replace(first, time=LATER)
+    async with env.bridge():
+        for number, each in enumerate((first, other)):
+            await bus.publish(each)
+            await env.outcomes.until(number + 1)
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", "conflict"]
 
 
 async def test_key_that_sorting_gave_is_not_shown_to_triggers(env: BridgeEnvironment, bus: Bus) -> None:

@@ -132,10 +132,55 @@ def test_decode_passes_over_a_trace_context_that_cannot_be_read(header: object) 
     assert "traceparent" not in decode(_with(), Properties(headers={"traceparent": header})).metadata
 
 
-@pytest.mark.parametrize("name", ["event_version", "source", "metadata"])
+@pytest.mark.parametrize("name", ["event_version", "source", "metadata", "expires_at", "event_id", "timestamp"])
 def test_decode_lets_minor_members_be_left_out(name: str) -> None:
-    """Version, source and metadata have defaults."""
-    assert decode(_without(name), NONE).type == "agent.created"
+    """Those that have a default, or stand in the message, may be left out, or be null."""
+    message = Properties(message_id="m-1", timestamp=datetime(2026, 1, 1, tzinfo=UTC))
+    assert decode(_with(**{name: None}), message) == decode(_without(name), message)
+
+
+def test_decode_keeps_data_that_is_null() -> None:
+    """That is what the producer says."""
+    assert decode(_with(data=None), NONE).data is None
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("2024-01-15t10:30:00z", "2024-01-15T10:30:00+00:00"),
+        ("2024-01-15 10:30:00.25z", "2024-01-15T10:30:00.250000+00:00"),
+        ("2024-01-15T10:30:00.123456789-00:00", "2024-01-15T10:30:00.123456+00:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2016-12-31t18:59:60.5-05:00", "2017-01-01T00:00:00.500000+00:00"),
+    ],
+)
+def test_decode_reads_every_moment_of_rfc_3339(written: str, expected: str) -> None:
+    """With small letters, any fraction, and leap seconds."""
+    assert decode(_with(timestamp=written), NONE).time.isoformat() == expected
+
+
+NEEDED = [
+    ("event_id", {"message_id": "it is odd"}, "`message_id` of the message cannot be read: it is odd."),
+    ("timestamp", {"timestamp": "it is odd"}, "`timestamp` of the message cannot be read: it is odd."),
+    ("metadata", {"header x-group-id": "it is odd"}, "`header x-group-id` of the message cannot be read: it is odd."),
+    ("metadata", {"headers": "it is odd"}, "some of the message's `headers` cannot be read: it is odd."),
+    ("event_type", {"headers": "it is odd"}, "cannot all be read: it is odd."),
+]
+
+
+@pytest.mark.parametrize(("left_out", "unreadable", "reason"), NEEDED)
+def test_decode_refuses_what_needs_the_unreadable(left_out: str, unreadable: dict[str, str], reason: str) -> None:
+    """The reason names what cannot be read, and why."""
+    with pytest.raises(MalformedEventError) as caught:
+        decode(_without(left_out), Properties(unreadable=unreadable))
+    assert reason in caught.value.detail
+
+
+def test_decode_does_without_what_it_does_not_need() -> None:
+    """What the body says needs no property."""
+    names = ("message_id", "timestamp", "correlation_id", "headers", "header x-group-id", "content_type", "priority")
+    said = _with(metadata={"group_id": "A1"})
+    assert decode(said, Properties(unreadable=dict.fromkeys(names, "it is odd"))) == decode(said, NONE)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +204,8 @@ def test_decode_lets_minor_members_be_left_out(name: str) -> None:
         (_with(event_id=""), "`event_id`"),
         (_with(event_id=7), "`event_id`"),
         (_with(event_id=None), "`event_id`"),
+        (_with(event_type=None), "`event_type`"),
+        (_with(timestamp=None), "`timestamp`"),
         (_with(event_id="x" * 201), "`event_id`"),
         (_with(event_id="a\nb"), "`event_id`"),
         (_without("event_type"), "`event_type`"),
@@ -173,10 +220,8 @@ def test_decode_lets_minor_members_be_left_out(name: str) -> None:
         (_with(timestamp="0001-01-01T00:00:00+14:00"), "out of range"),
         (_with(event_version=1), "`event_version`"),
         (_with(event_version="1\x00"), "`event_version`"),
-        (_with(source=None), "`source`"),
         (_with(source="a\x00b"), "`source`"),
         (_with(source="x" * 1_001), "`source`"),
-        (_with(expires_at=None), "`expires_at`"),
         (_with(expires_at="2030-01-01"), "`expires_at`"),
         (_with(metadata={"group_id": "a\x00"}), "`metadata.group_id`"),
         (_with(metadata={"group_id": True}), "`metadata.group_id`"),

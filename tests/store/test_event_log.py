@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,6 +96,19 @@ async def test_record_ignores_how_an_event_travelled(database: Database) -> None
     assert await statuses(database, arrival(traceparent="00-b", tracestate="x")) == ["again"]
     assert await statuses(database, arrival(tenant="t")) == ["conflict"]
     assert (await find(database, "evt-1"))[0].envelope["metadata"] == {"traceparent": "00-a"}
+
+
+async def test_record_ignores_what_the_message_filled_in(database: Database) -> None:
+    """Only what stands in the place of what the producer left out, and in no other member of that name."""
+    first = arrival(correlation_id="c-1", timestamp="own").event
+    later = replace(
+        first, time=datetime(2031, 1, 1, tzinfo=UTC), metadata={"correlation_id": "c-2", "timestamp": "own"}
+    )
+    filled = frozenset({"timestamp", "metadata.correlation_id"})
+    arrivals = [Arrival(each, None, 0, digest_of(replace(each, filled=filled))) for each in (first, later)]
+    assert await statuses(database, *arrivals) == ["new", "again"]
+    other = replace(later, filled=filled, metadata={"correlation_id": "c-2", "timestamp": "another"})
+    assert await statuses(database, Arrival(other, None, 0, digest_of(other))) == ["conflict"]
 
 
 async def test_record_counts_ids_older_than_the_window_as_new(database: Database) -> None:
