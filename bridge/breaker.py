@@ -15,6 +15,7 @@ from typing import Literal, TypeVar
 import structlog
 
 from bridge.backoff import delay_seconds
+from bridge.errors import SessionLostError
 from contracts.errors import SagaError, ServiceUnreachableError
 
 T = TypeVar("T")
@@ -95,6 +96,8 @@ class Breaker:
         except self._away as error:
             self._failed(error, probe=probe)
             raise
+        except SessionLostError:
+            raise  # the service was not even asked
         except Exception:
             self._answered()
             raise

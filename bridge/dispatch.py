@@ -25,6 +25,7 @@ from bridge.outcomes import Effect, EffectKind, signalled
 from bridge.seen import SeenRuns
 from contracts.envelope import Event
 from contracts.json import Json
+from contracts.ports import Lease
 from workflows.language.triggers import Hold
 from workflows.temporal.errors import RunExistsError, RunNotFoundError
 from workflows.temporal.finding import latest_run
@@ -38,6 +39,7 @@ class _Cause:
     event: Event
     priority: int | None
     replayed: bool
+    lease: Lease | None
 
 
 class Dispatcher:
@@ -55,6 +57,7 @@ class Dispatcher:
         *,
         done: Mapping[str, Json] | None = None,
         replayed: bool = False,
+        lease: Lease | None = None,
     ) -> Effect:
         """Do what `dispatch` says because of `event`; what is to be held is kept when this returns.
 
@@ -65,15 +68,16 @@ class Dispatcher:
             done: What the event did before, by request id: `{"kind", "workflow_id", "run_id"}`. It is not done again.
             replayed: Whether the event is replayed to do only what it has not done: then no run is started whose
                 workflow id was ever used, and none is terminated.
+            lease: Tells for how long the event is ours; asked before each request that changes something.
 
         Raises:
             PermanentError: There is no run to signal, or one that must not be there; or Temporal refuses the request.
-            TemporaryError: Temporal or PostgreSQL is away or busy.
+            TemporaryError: Temporal or PostgreSQL is away or busy; or what `lease` raises.
         """
         recorded = _recorded((done or {}).get(dispatch.request_id))
         if recorded is not None and (recorded.kind != "held" or await self._room.holds(dispatch.request_id)):
             return recorded
-        cause = _Cause(event, priority, replayed)
+        cause = _Cause(event, priority, replayed, lease)
         match dispatch:
             case StartDispatch():
                 return await self._start(dispatch, cause)
@@ -93,7 +97,7 @@ class Dispatcher:
             return Effect("already-started", dispatch.workflow_id)
 
     async def _request_start(self, dispatch: StartDispatch, cause: _Cause) -> Effect:
-        started = await start_run(self._client, self._task_queue, _start_request(dispatch, cause))
+        started = await start_run(self._client, self._task_queue, _start_request(dispatch, cause), cause.lease)
         is_new = self._seen.is_new(started.run_id) and started.started
         if dispatch.held_for:
             await self._room.release(started.workflow_id)
@@ -116,7 +120,7 @@ class Dispatcher:
             return await self._delivered(signal, cause)
 
     async def _delivered(self, dispatch: SignalDispatch | CancelDispatch, cause: _Cause) -> Effect:
-        return Effect(await deliver(self._client, dispatch, cause.event), dispatch.workflow_id)
+        return Effect(await deliver(self._client, dispatch, cause.event, cause.lease), dispatch.workflow_id)
 
     async def _send(self, dispatch: SignalDispatch | CancelDispatch, cause: _Cause) -> Effect:
         if isinstance(dispatch.if_missing, Hold) and await self._room.waits(dispatch.target):
@@ -135,7 +139,7 @@ class Dispatcher:
         found = await waiting_runs(self._client, dispatch)
         if found:
             await self._room.hold(holding(dispatch, cause.event, _now(), found))
-        took = await deliver_to(self._client, found, dispatch, cause.event)
+        took = await deliver_to(self._client, found, dispatch, cause.event, cause.lease)
         if not took:
             await self._room.forget(dispatch.request_id)
             return await self._missing(dispatch, cause, RunMissingError(f"Looked for: {dispatch.target}."))

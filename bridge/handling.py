@@ -109,9 +109,11 @@ class Handling:
     async def _settle(self, passage: Passage, outcome: Outcome, outlets: Outlets) -> None:
         """Write down what became of an event, where it has to be before the message is acknowledged."""
         if isinstance(outcome.result, Delayed):
+            await passage.delivery.lease()
             await self.recording.delay(passage.arrival(), outcome.result.level, passage.effects_in_json())
         await put_on(passage.delivery, outcome, passage.event, outlets, self.reached)
         if mark := passage.mark(outcome):
+            await passage.delivery.lease()
             await self.recording.mark(mark, passage.arrival())
             await self.dispatcher.settled(passage.signalled())
             self.reached("after-mark")

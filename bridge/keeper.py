@@ -185,12 +185,12 @@ class Keeper:
         message = held.message
         if isinstance(message, CorrelateDispatch):
             return await self._correlate(claim, held, message)
-        return Effect(await deliver(self._client, message, held.event), message.workflow_id)
+        return Effect(await deliver(self._client, message, held.event, claim.lease), message.workflow_id)
 
     async def _correlate(
         self, claim: Claim, held: Held, message: CorrelateDispatch
     ) -> Effect | Literal["matched", "missing"]:
-        took = await deliver_to(self._client, held.matched, message, held.event)
+        took = await deliver_to(self._client, held.matched, message, held.event, claim.lease)
         if took:
             return signalled(message.target, took)
         found = [one for one in await waiting_runs(self._client, message) if one not in held.matched]

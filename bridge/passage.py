@@ -50,10 +50,10 @@ class Passage:
         # A replay that does everything again has request ids of its own: what is done under them, it has done itself.
         done = {} if self.verdict is None else self.verdict.done
         replayed = self.event.is_replay and not self.event.replay_again
-        priority = self.delivery.run_priority
+        priority, lease = self.delivery.run_priority, self.delivery.lease
 
         async def send() -> Effect:
-            return await dispatcher.dispatch(dispatch, self.event, priority, done=done, replayed=replayed)
+            return await dispatcher.dispatch(dispatch, self.event, priority, done=done, replayed=replayed, lease=lease)
 
         try:
             self.effects[dispatch.request_id] = await temporal.protect(send)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Protocol, TypeAlias
 
 from contracts.envelope import Event
@@ -10,6 +11,13 @@ from contracts.errors import PermanentError
 
 EventCheck: TypeAlias = Callable[[Event], None]
 """Looks at an event before it goes out, and raises a `PermanentError` that says what is wrong with it."""
+
+
+Lease: TypeAlias = Callable[[], Awaitable[timedelta]]
+"""Asked right before something is done for a message in hand: for how long is that message certainly still ours?
+
+It waits while that is in doubt, and raises a `TemporaryError` when the message is not ours any more. What is begun then
+ends, or counts as unanswered, within the time that it returned."""
 
 
 class UnfitEventError(PermanentError):

@@ -20,6 +20,7 @@ from store.queries import load
 
 _SQL: Final = load("held")
 _AT_ONCE: Final = 200
+_OURS_FOR: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,11 @@ class Claim:
     session: Session
     target: str
     messages: Sequence[HeldMessage]
+
+    async def lease(self) -> timedelta:
+        """Return for how long the target is certainly ours; PostgreSQL is asked, which may have lost us meanwhile."""
+        await self.session.fetch_row(_SQL["confirm"])
+        return _OURS_FOR
 
     async def remove(self, request_id: str) -> None:
         """Take a message out."""

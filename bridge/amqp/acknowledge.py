@@ -43,9 +43,14 @@ async def result_of(work: Callable[[], Awaitable[Result]], attempts: int, limit:
         work: Idempotent.
         attempts: How often it was tried before.
         limit: Attempts at most.
+
+    Raises:
+        SessionLostError: The delivery is not ours any more.
     """
     try:
         return await work()
+    except SessionLostError:
+        raise
     except Exception as error:
         if isinstance(error, PermanentError) or attempts + 1 >= limit:
             return refusal(error, attempts + 1)

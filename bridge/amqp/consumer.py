@@ -16,6 +16,7 @@ from typing import Any
 
 from bridge.amqp.connection import LOST, losing
 from bridge.amqp.delivery import Delivery
+from bridge.amqp.lease import ConnectionLease, heartbeat_of
 from bridge.amqp.line import Line
 from bridge.amqp.outlets import Outlets, open_outlets
 from bridge.amqp.sharing import Broker, SharedConnection
@@ -62,7 +63,8 @@ async def consume(
         async with broker.publishing.holding(confirms=True) as confirming:
             with losing():
                 outlets = await open_outlets(confirming, settings.publish_timeout)
-            session = _Session(broker.consuming, settings, stations, outlets, in_hand)
+            lease = ConnectionLease(heartbeat_of(await broker.consuming.opened()))
+            session = _Session(broker.consuming, settings, stations, outlets, lease, in_hand)
             confirming.close_callbacks.add(lambda _, error: session.lose(f"a channel closed: {error}"))
             await session.run(membership, consuming, stop)
     except LOST as error:
@@ -78,36 +80,47 @@ class _Session:
         settings: BridgeSettings,
         stations: Stations,
         outlets: Outlets,
+        lease: ConnectionLease,
         in_hand: set[asyncio.Future[None]],
     ) -> None:
-        self._shared, self._settings, self._outlets = shared, settings, outlets
+        self._shared, self._settings, self._outlets, self._lease = shared, settings, outlets, lease
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._lines = [
-            Line(shared, queue, prefetch, _bound(take, outlets), self.lose, in_hand)
+            Line(shared, queue, prefetch, _bound(take, outlets), self.lose, lease, in_hand)
             for queue, prefetch, take in _queues(settings, stations)
         ]
 
     def lose(self, reason: str) -> None:
         """End the session."""
+        self._lease.end()
         if not self._lost.done():
             self._lost.set_result(reason)
 
     async def run(self, membership: Membership, consuming: Callable[[], None], stop: asyncio.Event) -> None:
         stopping = asyncio.ensure_future(stop.wait())
         sharing = asyncio.ensure_future(self._share(membership, consuming))
+        leasing = asyncio.ensure_future(self._keep_lease())
         try:
-            await asyncio.wait((stopping, sharing, self._lost), return_when=asyncio.FIRST_COMPLETED)
-            if sharing.done():
-                sharing.result()
+            await asyncio.wait((stopping, sharing, leasing, self._lost), return_when=asyncio.FIRST_COMPLETED)
+            for task in (sharing, leasing):
+                if task.done():
+                    task.result()
             if self._lost.done():
                 raise SessionLostError(f"RabbitMQ: {self._lost.result()}")
             await _cancelled(sharing)
             await asyncio.gather(*(line.give_up(self._settings.patience) for line in self._lines))
         finally:
             self._outlets.close()
-            await _cancelled(stopping, sharing)
+            self._lease.end()
+            await _cancelled(stopping, sharing, leasing)
             await asyncio.gather(*(line.end() for line in self._lines))
             membership.leaves_line()
+
+    async def _keep_lease(self) -> None:
+        """Ask the broker on a channel of its own, whose number of messages in flight nothing else needs."""
+        async with self._shared.holding(confirms=False) as channel:
+            with losing():
+                await self._lease.keep(lambda: channel.set_qos(prefetch_count=1))
 
     async def _share(self, membership: Membership, consuming: Callable[[], None]) -> None:
         """Get in line for all, and to the end of the line for what is another's."""

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from bridge.amqp.tolerance import UNREADABLE
 from bridge.envelope import Properties
 from bridge.topology.names import ATTEMPTS_HEADER, CLASS_HEADER, GROUP_HEADER
+from contracts.ports import Lease
 
 ROUTING_KEY: Final = "x-saga-routing-key"
 EXCHANGE: Final = "x-saga-exchange"
@@ -45,17 +46,19 @@ class Delivery:
         queue: The queue that it came from.
         received: When it came into hand.
         earlier: How often it was delivered before without an answer, as the quorum queue counts.
+        lease: Tells for how long it is ours; asked before each request, copy and mark that is made because of it.
     """
 
     message: AbstractIncomingMessage
     queue: str
     received: datetime
     earlier: int
+    lease: Lease
 
     @classmethod
-    def of(cls, message: AbstractIncomingMessage, queue: str) -> Delivery:
+    def of(cls, message: AbstractIncomingMessage, queue: str, lease: Lease) -> Delivery:
         """Take a message into hand now."""
-        return cls(message, queue, datetime.now(UTC), _number(message.headers.get("x-delivery-count")))
+        return cls(message, queue, datetime.now(UTC), _number(message.headers.get("x-delivery-count")), lease)
 
     @property
     def body(self) -> bytes:

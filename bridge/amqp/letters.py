@@ -12,7 +12,7 @@ import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
@@ -70,7 +70,7 @@ class _Death:
 
 def letter_of(message: AbstractIncomingMessage) -> Letter:
     """Return what is kept of a message of the dead-letter queue."""
-    delivery = Delivery.of(message, DEAD_LETTERS)
+    delivery = Delivery.of(message, DEAD_LETTERS, _without_end)
     headers, deaths = delivery.headers, _deaths(delivery.headers)
     code, reason = _why(headers, deaths)
     identity, kind = _event(delivery)
@@ -92,6 +92,11 @@ def letter_of(message: AbstractIncomingMessage) -> Letter:
         content_type=_text(message.content_type),
         body=message.body,
     )
+
+
+async def _without_end() -> timedelta:
+    """A letter is only stored, under its own id: it does not matter whether it is still ours."""
+    return timedelta.max
 
 
 def event_of(letter: Letter, body: bytes | None = None) -> Event:

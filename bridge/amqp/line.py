@@ -15,12 +15,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bridge.amqp.connection import losing
 from bridge.amqp.delivery import Delivery
+from bridge.amqp.lease import ConnectionLease
 from bridge.amqp.sharing import SharedConnection
+from bridge.errors import SessionLostError
+from contracts.ports import Lease
 
 Take = Callable[[Delivery], Awaitable[None]]
 Lost = Callable[[str], None]
@@ -36,6 +40,7 @@ class Line:
         prefetch: Deliveries in hand at most.
         take: Handles and answers one delivery; entered in the order in which they came.
         lost: Told why, when the consumer is cut off.
+        lease: For how long what came on the connection is ours.
         noted: The tasks of all lines.
         in_hand: The tasks of this one.
         was_served: Whether anything came since it was opened: then it is this bridge's turn.
@@ -46,6 +51,7 @@ class Line:
     prefetch: int
     take: Take
     lost: Lost
+    lease: ConnectionLease
     noted: set[asyncio.Future[None]]
     in_hand: set[asyncio.Future[None]] = field(default_factory=set)
     was_served: bool = False
@@ -64,7 +70,16 @@ class Line:
             await channel.set_qos(prefetch_count=self.prefetch)
             queue = await channel.get_queue(self.queue, ensure=False)
             self._takes = True
-            await queue.consume(self._begin)
+            await queue.consume(partial(self._begin, self._lease_on(channel)))
+
+    def _lease_on(self, channel: AbstractChannel) -> Lease:
+        async def left() -> timedelta:
+            remaining = await self.lease.left()
+            if channel is not self._channel or channel.is_closed:
+                raise SessionLostError(f"The channel of {self.queue} has closed.")
+            return remaining
+
+        return left
 
     async def give_up(self, patience: timedelta) -> None:
         """Leave the line: take no more, finish what is begun (for so long at most), give the rest back."""
@@ -97,11 +112,11 @@ class Line:
         if channel is self._channel:
             self.lost(f"the channel of {self.queue} closed: {error}")
 
-    async def _begin(self, message: AbstractIncomingMessage) -> None:
+    async def _begin(self, lease: Lease, message: AbstractIncomingMessage) -> None:
         if not self._takes:
             return
         self.was_served = True
-        task = asyncio.ensure_future(self.take(Delivery.of(message, self.queue)))
+        task = asyncio.ensure_future(self.take(Delivery.of(message, self.queue, lease)))
         self.in_hand.add(task)
         self.noted.add(task)
         task.add_done_callback(self._done)

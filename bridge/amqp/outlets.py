@@ -91,6 +91,7 @@ class Outlets:
     ) -> None:
         message = copy_of(delivery, headers)
         async with self._lanes.through([message.message_id or ""]):
+            await delivery.lease()
             if self._closed:
                 raise SessionLostError("Another delivery could not be answered.")
             await publish_confirmed(exchange, message, key, self._limit)

@@ -43,6 +43,9 @@ where target = $1
 order by sequence
 limit $2
 
+-- name: confirm
+select 1 as ours
+
 -- name: delete
 delete from saga.held_events where request_id = $1
 

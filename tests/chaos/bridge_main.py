@@ -49,7 +49,7 @@ def _watchers(arguments: argparse.Namespace) -> tuple[Callable[[Event], None], W
     injectors = [
         FaultInjector(point, _first_time(suffix, folder), times=1) for suffix, point in FAILING_SUFFIXES.items()
     ]
-    kill = killer(arguments.crash_at, arguments.crash_count)
+    kill = killer(arguments.crash_at, arguments.crash_count, signal.SIGKILL)
 
     def reached(name: str) -> None:
         kill(name)

@@ -10,9 +10,9 @@ the trace that they are made in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from temporalio.api.common.v1 import Payloads, WorkflowExecution, WorkflowType
 from temporalio.api.enums.v1 import WorkflowIdConflictPolicy, WorkflowIdReusePolicy
@@ -31,6 +31,7 @@ from temporalio.converter import (
 
 from contracts.json import Json
 from contracts.names import workflow_id as named_run
+from contracts.ports import Lease
 from workflows.language.library import Library
 from workflows.language.triggers import Definition
 from workflows.temporal.attributes import key_of, starting_attributes
@@ -116,8 +117,14 @@ class Started:
     started: bool
 
 
-async def start_run(client: Client, task_queue: str, request: StartRequest) -> Started:
+async def start_run(client: Client, task_queue: str, request: StartRequest, lease: Lease | None = None) -> Started:
     """Start a run, or find the one that the same request started before.
+
+    Args:
+        client: The Temporal client.
+        task_queue: Of the run.
+        request: What to start.
+        lease: Of the message because of which it is started; then the request is made once, in the time that is left.
 
     Raises:
         RunExistsError: A run with the key is running and `if_running` is "fail"; or has ended and `once` is true.
@@ -129,7 +136,7 @@ async def start_run(client: Client, task_queue: str, request: StartRequest) -> S
     run = request.workflow_id or named_run(request.definition.id, _key(request, identity))
     message = await _start_message(client, task_queue, request, identity, run)
     with translated(client, run):
-        answer = await client.workflow_service.start_workflow_execution(message, retry=True)
+        answer = await _sent(client.workflow_service.start_workflow_execution, message, lease)
     return Started(run, answer.run_id, answer.started)
 
 
@@ -142,6 +149,7 @@ async def signal_run(
     event: dict[str, Json] | None = None,
     message_id: str | None = None,
     request_id: str | None = None,
+    lease: Lease | None = None,
 ) -> None:
     """Signal the running execution of a run; a signal with a request id that was there before does nothing.
 
@@ -153,6 +161,7 @@ async def signal_run(
         event: The event that it was made of, as expressions see it.
         message_id: By which the run itself drops a repetition, also after continue-as-new.
         request_id: By which the server drops a repetition.
+        lease: As for `start_run`.
 
     Raises:
         RunNotFoundError: No such run is running.
@@ -171,11 +180,13 @@ async def signal_run(
     )
     carry_trace(message.header)
     with translated(client, workflow_id):
-        await client.workflow_service.signal_workflow_execution(message, retry=True)
+        await _sent(client.workflow_service.signal_workflow_execution, message, lease)
 
 
-async def cancel_run(client: Client, workflow_id: str, reason: str, *, request_id: str | None = None) -> None:
-    """Ask a run to cancel; it compensates and then ends as cancelled.
+async def cancel_run(
+    client: Client, workflow_id: str, reason: str, *, request_id: str | None = None, lease: Lease | None = None
+) -> None:
+    """Ask a run to cancel; it compensates and then ends as cancelled. `lease` as for `start_run`.
 
     Raises:
         RunNotFoundError: No such run is running.
@@ -189,7 +200,15 @@ async def cancel_run(client: Client, workflow_id: str, reason: str, *, request_i
         identity=client.identity,
     )
     with translated(client, workflow_id):
-        await client.workflow_service.request_cancel_workflow_execution(message, retry=True)
+        await _sent(client.workflow_service.request_cancel_workflow_execution, message, lease)
+
+
+async def _sent(call: Callable[..., Awaitable[Any]], message: object, lease: Lease | None) -> Any:
+    if lease is None:
+        return await call(message, retry=True)
+    # The client's own retries know nothing of a lease, and a request without a deadline waits for a connection even
+    # where the process was stopped meanwhile: it would go out for a message that another bridge has long had.
+    return await call(message, retry=False, timeout=await lease())
 
 
 def _key(request: StartRequest, identity: str) -> str:
