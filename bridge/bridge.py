@@ -40,12 +40,15 @@ from bridge.tally import Tally
 from bridge.upkeep import Upkeep
 from contracts.errors import ServiceUnreachableError
 from contracts.json import Json
-from store.errors import ConnectionLostError
+from store.errors import AccessRefusedError, ConnectionLostError
+from workflows.temporal.errors import TemporalAccessError
 
 _DEFAULT = BridgeSettings()
 _NOBODY = Watchers()
 _MARKS_APART = timedelta(milliseconds=100)
-_AWAY = (ServiceUnreachableError, ConnectionLostError)
+_POSTGRESQL_AWAY = (ServiceUnreachableError, ConnectionLostError, AccessRefusedError)
+_TEMPORAL_AWAY = (ServiceUnreachableError, TemporalAccessError)
+"""Who does not let us in any more, after it did at the start, will again once somebody has seen to it."""
 
 
 class Bridge:
@@ -53,8 +56,8 @@ class Bridge:
 
     def __init__(self, around: Surroundings, settings: BridgeSettings, watchers: Watchers) -> None:
         self._around, self._settings, self._watchers = around, settings, watchers
-        self._temporal = Breaker("Temporal", settings.longest_delay)
-        self._postgresql = Breaker("PostgreSQL", settings.longest_delay, _AWAY)
+        self._temporal = Breaker("Temporal", settings.longest_delay, _TEMPORAL_AWAY)
+        self._postgresql = Breaker("PostgreSQL", settings.longest_delay, _POSTGRESQL_AWAY)
         self._tally = Tally(watchers.on_outcome, around.metrics)
         self._marking = Pace(_MARKS_APART)
         self._supervisor: Supervisor | None = None
@@ -98,7 +101,11 @@ class Bridge:
         async with AsyncExitStack() as parts:
             database, settings = self._around.database, self._settings
             broker = await parts.enter_async_context(both(self._around.amqp_url, "sagawright bridge"))
-            log = await parts.enter_async_context(recording(database, self._postgresql, settings.window, self._marking))
+            log = await parts.enter_async_context(
+                recording(
+                    database, self._postgresql, settings.window, self._marking, self._around.metrics.internal_error
+                )
+            )
             membership = await parts.enter_async_context(joined(database, self.describe, settings.sign_of_life))
             settling = Settling(log)
             keeper = Keeper(self._around.client, database, self._postgresql, settling.delivered, settling.lost)
@@ -135,7 +142,7 @@ class Bridge:
         dispatcher = Dispatcher(around.client, settings.task_queue, keeper)
         lanes = Lanes(self._marking.pressed)
         handling = Handling(around, settings, log, dispatcher, self._temporal, self._tally.tell, reached, lanes)
-        sorter = Sorter(around.library, settings, self._tally.tell, reached)
+        sorter = Sorter(around.library, settings, self._tally.tell, reached, around.metrics.internal_error)
         return Stations(sorter.take, handling.take)
 
     def _chores(self, broker: Broker, keeper: Keeper) -> Mapping[str, Chore]:

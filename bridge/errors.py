@@ -27,6 +27,12 @@ class GaveUpError(PermanentError):
     code = "gave-up"
 
 
+class InternalError(PermanentError):
+    """This is our failure, not the event's: mend what it names, or upgrade, then `saga dlq retry` the event."""
+
+    code = "internal-error"
+
+
 class EventTooLargeError(PermanentError):
     """The event is too large for the bus; send a reference to the data instead."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bridge.amqp.acknowledge import Reached, acknowledge, now_or_refused, put_on, result_of
+from bridge.amqp.acknowledge import Reached, Tries, acknowledge, now_or_later, put_on, result_of
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
 from bridge.breaker import Breaker
@@ -65,27 +65,28 @@ class Handling:
         """
         self.reached("after-consume")
         metrics = self.around.metrics
-        reading = now_or_refused(lambda: self._read(delivery))
-        if isinstance(reading, Refused):
-            outcome = Outcome(None, None, delivery.routing_key, 1, reading)
+        tries = Tries(delivery.attempts, self.settings.attempts, metrics.internal_error)
+        reading = now_or_later(lambda: self._read(delivery), tries)
+        if isinstance(reading, Refused | Delayed):
+            outcome = Outcome(None, None, delivery.routing_key, delivery.attempts + 1, reading)
             metrics.consumed(None)
             await put_on(delivery, outcome, None, outlets, self.reached)
         else:
             metrics.consumed(reading.event.type)
-            outcome = await self._handle(reading, delivery, outlets)
+            outcome = await self._handle(reading, delivery, outlets, tries)
         await acknowledge(delivery, self.reached)
         self.told(outcome)
 
     def _read(self, delivery: Delivery) -> Reading:
         return read(delivery, self.around.library(), self.around.check, self.settings)
 
-    async def _handle(self, reading: Reading, delivery: Delivery, outlets: Outlets) -> Outcome:
+    async def _handle(self, reading: Reading, delivery: Delivery, outlets: Outlets, tries: Tries) -> Outcome:
         passage = Passage(reading, delivery)
         # The log is written before the next with this key has its turn, so that it sees all that came before it, and
         # after a crash only the latest of a key can be unmarked: the one that Temporal recognises for sure.
         async with self.lanes.through([reading.place.key, *reading.routing.targets]):
             with consuming(reading.event):
-                result = await result_of(lambda: self._result(passage), delivery.attempts, self.settings.attempts)
+                result = await result_of(lambda: self._result(passage), tries)
             outcome = passage.outcome(result)
             await self._settle(passage, outcome, outlets)
         return outcome

@@ -24,9 +24,10 @@ from bridge.backoff import delay_seconds
 from bridge.breaker import Breaker
 from bridge.delivering import deliver, deliver_to, waiting_runs
 from bridge.dispatches import CorrelateDispatch
+from bridge.fault import is_ours
 from bridge.holding import Held, RunMissingError, in_store, out_of_store
 from bridge.outcomes import Effect, signalled
-from contracts.errors import PermanentError, ServiceUnreachableError, TemporaryError
+from contracts.errors import PermanentError, SagaError, ServiceUnreachableError
 from store import held as store
 from store.database import Database
 from store.errors import ConnectionLostError
@@ -43,7 +44,7 @@ _AT_ONCE: Final = 4
 _LONGEST_DELAY: Final = timedelta(seconds=30)
 _log = structlog.get_logger("bridge")
 
-_End = Literal["nothing", "delivered", "matched", "missing"] | TemporaryError
+_End = Literal["nothing", "delivered", "matched", "missing"] | SagaError
 """How far a target came: nothing was claimed, all is delivered, its run is known now, its run is not there."""
 
 
@@ -75,7 +76,9 @@ class Keeper:
         while not stop.is_set():
             try:
                 await self._round(stop)
-            except TemporaryError as error:
+            except SagaError as error:
+                if isinstance(error, PermanentError) and not is_ours(error):
+                    raise
                 failures += 1
                 _log.warning("held_not_tried", error=str(error))
                 await _first(stop.wait(), seconds=delay_seconds(failures, _LONGEST_DELAY))
@@ -126,7 +129,7 @@ class Keeper:
                 failures += 1
                 await asyncio.sleep(delay_seconds(failures, _LONGEST_DELAY))
                 continue
-            if isinstance(end, TemporaryError):
+            if isinstance(end, SagaError):
                 raise end
             if end == "missing":
                 return
@@ -162,7 +165,7 @@ class Keeper:
                     await self._wait_on(claim, claim.messages[place:])
                 if end != "delivered":
                     return end
-        except TemporaryError as error:
+        except SagaError as error:
             return error
         return "delivered"
 
@@ -173,6 +176,8 @@ class Keeper:
         except PermanentError as error:
             if isinstance(error, RunNotFoundError):
                 return "missing"
+            if is_ours(error):
+                raise
             await self._lose(claim, held, error)
             return "delivered"
         if isinstance(effect, str):

@@ -70,6 +70,9 @@ class Metrics:
             meter, "saga.events.conflicts", "{event}", "Events with the id of another event and another content."
         )
         self._letters = counter(meter, "saga.dead_letters", "{event}", "Events that were dead-lettered.")
+        self._internal = counter(
+            meter, "saga.internal_errors", "{error}", "Tries that failed by an error of ours, not of the event."
+        )
         self._duration = histogram(
             meter,
             "saga.dispatch.duration",
@@ -106,6 +109,10 @@ class Metrics:
         if len(self._codes) < _MOST_CODES:
             self._codes.add(code)
         return code in self._codes
+
+    def internal_error(self, code: str) -> None:
+        """Count a try that failed by an error of ours: by its code, or `bug`."""
+        self._internal.add(1, {"code": code if _CODE.fullmatch(code) else OTHER})
 
     def dispatched_after(self, waited: timedelta) -> None:
         """Record how long it took from an event's publication until Temporal had accepted it.
@@ -145,6 +152,7 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         self._conflicts.add(0, {})
+        self._internal.add(0, {"code": "bug"})
         for why in PUBLISH_FAILURES:
             self._failures.add(0, {"reason": why})
 

@@ -9,6 +9,7 @@ from bridge.breaker import Breaker
 from bridge.dispatch import Dispatcher
 from bridge.dispatches import Dispatch
 from bridge.errors import TriggerFailedError
+from bridge.fault import is_ours
 from bridge.outcomes import Dispatched, Effect, Outcome, Refused, Result, Unrouted
 from bridge.reading import Reading
 from contracts.envelope import Event
@@ -58,6 +59,8 @@ class Passage:
         try:
             self.effects[dispatch.request_id] = await temporal.protect(send)
         except PermanentError as error:
+            if is_ours(error):
+                raise
             self.failed[dispatch.request_id] = error
 
     def result(self) -> Result:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bridge.amqp.delivery import Delivery
 from bridge.envelope import decode
 from bridge.errors import GaveUpError
+from bridge.fault import is_ours
 from bridge.route import Routing, route
 from bridge.settings import BridgeSettings
 from bridge.sorting import Place, place
@@ -60,5 +61,7 @@ def _error(event: Event, delivery: Delivery, check: Callable[[Event], None], del
         too_often(delivery, deliveries)
         check(event)
     except PermanentError as error:
+        if is_ours(error):
+            raise
         return error
     return None

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
+import structlog
+
 from bridge.backoff import delay_seconds
 from bridge.batches import Batches, Pace, batching
 from bridge.breaker import Breaker
@@ -21,12 +23,19 @@ from bridge.topology.names import RETRY_DELAYS
 from contracts.json import Json
 from store import event_log
 from store.database import Database
-from store.errors import TransactionConflictError
+from store.errors import StatementRefusedError, TransactionConflictError
 from store.event_log import Arrival, Mark, Verdict
 
 T = TypeVar("T")
 _TRIES = 10
 _LONGEST_PAUSE = timedelta(seconds=2)
+_LONGEST_WAIT = timedelta(seconds=30)
+_REFUSED_AT_MOST = timedelta(hours=4)
+_log = structlog.get_logger("bridge")
+
+
+def _unheard(_: str) -> None:
+    """Nobody counts."""
 
 
 async def persistently(work: Callable[[], Awaitable[T]]) -> T:
@@ -43,18 +52,41 @@ async def persistently(work: Callable[[], Awaitable[T]]) -> T:
     return await work()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recording:
-    """Records and marks; made by `recording`."""
+    """Records and marks; made by `recording`.
+
+    What PostgreSQL refuses is no fault of the event's, so it is written again, with growing delays and an alarm each
+    time, and the delivery waits in hand.
+    """
 
     database: Database
     breaker: Breaker
     arrivals: Batches[Arrival, Verdict]
     marks: Batches[Mark, bool]
+    alarm: Callable[[str], None]
+    recorded: int = 0
 
     async def record(self, arrival: Arrival) -> Verdict:
-        """Record an event, and tell whether it was here before."""
-        return await self.arrivals.give(arrival)
+        """Record an event, and tell whether it was here before.
+
+        Raises:
+            StatementRefusedError: It was refused for hours, and others were taken meanwhile.
+        """
+        clock = asyncio.get_running_loop().time
+        began, before = clock(), self.recorded
+        failures = 0
+        while True:
+            try:
+                verdict = await self.arrivals.give(arrival)
+            except StatementRefusedError as error:
+                if clock() - began > _REFUSED_AT_MOST.total_seconds() and self.recorded > before:
+                    raise
+                failures += 1
+                await self._after(error, failures)
+            else:
+                self.recorded += 1
+                return verdict
 
     async def mark(self, mark: Mark, arrival: Arrival | None = None) -> None:
         """Note what became of an event; returns when it is on disk.
@@ -63,7 +95,7 @@ class Recording:
             mark: What became of it.
             arrival: Recorded once more where PostgreSQL crashed before the record was on disk.
         """
-        while not await self.marks.give(mark) and arrival is not None:
+        while not await self._at_last(lambda: self.marks.give(mark)) and arrival is not None:
             await self.record(arrival)
 
     async def delay(self, arrival: Arrival, level: int, effects: Mapping[str, Json]) -> None:
@@ -73,13 +105,31 @@ class Recording:
             key = arrival.group_key or arrival.event.id
             return await event_log.delay(self.database, arrival.event.id, key, RETRY_DELAYS[level], effects)
 
-        while not await self.breaker.protect(lambda: persistently(delay)):
+        while not await self._at_last(lambda: self.breaker.protect(lambda: persistently(delay))):
             await self.record(arrival)
+
+    async def _at_last(self, work: Callable[[], Awaitable[bool]]) -> bool:
+        failures = 0
+        while True:
+            try:
+                return await work()
+            except StatementRefusedError as error:
+                failures += 1
+                await self._after(error, failures)
+
+    async def _after(self, error: StatementRefusedError, failures: int) -> None:
+        self.alarm(error.code)
+        _log.error("store_refused", error=str(error), failures=failures)
+        await asyncio.sleep(delay_seconds(failures, _LONGEST_WAIT))
 
 
 @asynccontextmanager
 async def recording(
-    database: Database, breaker: Breaker, window: timedelta, pace: Pace | None = None
+    database: Database,
+    breaker: Breaker,
+    window: timedelta,
+    pace: Pace | None = None,
+    alarm: Callable[[str], None] = _unheard,
 ) -> AsyncIterator[Recording]:
     """Record and mark inside the block.
 
@@ -88,6 +138,7 @@ async def recording(
         breaker: Waits while the store is away.
         window: How long an id is remembered.
         pace: How far apart marks are written, each of which waits for the disk.
+        alarm: Told the code of each refusal.
     """
 
     async def record(arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
@@ -97,4 +148,4 @@ async def recording(
         return await breaker.protect(lambda: persistently(lambda: event_log.mark(database, marks)))
 
     async with batching(record) as arrivals, batching(mark, pace=pace) as marks:
-        yield Recording(database, breaker, arrivals, marks)
+        yield Recording(database, breaker, arrivals, marks, alarm)

@@ -20,8 +20,8 @@ class BridgeSettings:
         task_queue: Temporal task queue of the runs that are started.
         prefetch: Deliveries in hand at most, in each priority class.
         concurrency: Requests to Temporal in flight at most.
-        attempts: How often a delivery that fails for an unclear reason is tried before it is dead-lettered. A service
-            that is away does not count.
+        attempts: How often a delivery that fails for a reason that is not its own is tried before it is dead-lettered:
+            some hours with 30. A service that is away does not count.
         deliveries: How often an event may be delivered to processes that never answer before it is dead-lettered.
         window: How long the id of an event is remembered, so that a repetition is dropped.
         event_retention: How long an event stays in the log before its day is archived.
@@ -39,7 +39,7 @@ class BridgeSettings:
     task_queue: str = TASK_QUEUE
     prefetch: int = 50
     concurrency: int = 25
-    attempts: int = 10
+    attempts: int = 30
     deliveries: int = 100
     window: timedelta = timedelta(hours=24)
     event_retention: timedelta = timedelta(days=30)

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bridge.amqp.acknowledge import Reached, acknowledge, now_or_refused, put_on, refusal
+from bridge.amqp.acknowledge import Reached, Tries, acknowledge, ended_by, now_or_later, put_on
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
 from bridge.backoff import delay_seconds
 from bridge.envelope import decode
 from bridge.errors import PublishUnconfirmedError, SessionLostError
 from bridge.lanes import Lanes
-from bridge.outcomes import Outcome, Refused
+from bridge.outcomes import Delayed, Outcome, Refused
 from bridge.reading import too_often
 from bridge.route import route
 from bridge.settings import BridgeSettings
@@ -31,12 +31,13 @@ _MOST_FAILURES = 3
 
 @dataclass
 class Sorter:
-    """Sorts deliveries of the inbox; `told` is told of those that are no events."""
+    """Sorts deliveries of the inbox; `told` is told of those that cannot be sorted, `alarm` of errors of ours."""
 
     library: Callable[[], Library]
     settings: BridgeSettings
     told: Callable[[Outcome], None]
     reached: Reached
+    alarm: Callable[[str], None]
     lanes: Lanes = field(default_factory=Lanes)
 
     async def take(self, delivery: Delivery, outlets: Outlets) -> None:
@@ -46,12 +47,13 @@ class Sorter:
             SessionLostError: The connection is lost; the broker will deliver again.
             UnroutableEventError: A queue is gone; likewise, once the topology was declared again.
         """
-        found = now_or_refused(lambda: self._place(delivery))
-        if isinstance(found, Refused):
+        tries = Tries(delivery.attempts, self.settings.attempts, self.alarm)
+        found = now_or_later(lambda: self._place(delivery), tries)
+        if isinstance(found, Refused | Delayed):
             await self._put_aside(delivery, found, outlets)
         else:
             async with self.lanes.through([found.key]):
-                await self._sort(delivery, found, outlets)
+                await self._sort(delivery, found, outlets, tries)
         await acknowledge(delivery, self.reached)
 
     def _place(self, delivery: Delivery) -> Place:
@@ -59,18 +61,18 @@ class Sorter:
         event = decode(delivery.body, delivery.properties)
         return place(event, delivery.priority, route(event, self.library()), self.settings.topology)
 
-    async def _put_aside(self, delivery: Delivery, refused: Refused, outlets: Outlets) -> None:
-        outcome = Outcome(None, None, delivery.routing_key, 1, refused)
+    async def _put_aside(self, delivery: Delivery, result: Refused | Delayed, outlets: Outlets) -> None:
+        outcome = Outcome(None, None, delivery.routing_key, delivery.attempts + 1, result)
         await put_on(delivery, outcome, None, outlets, self.reached)
         self.told(outcome)
 
-    async def _sort(self, delivery: Delivery, found: Place, outlets: Outlets) -> None:
+    async def _sort(self, delivery: Delivery, found: Place, outlets: Outlets, tries: Tries) -> None:
         failures = 0
         while True:
             try:
                 await outlets.sort(delivery, found, self.settings.topology)
             except UnfitEventError as error:
-                await self._put_aside(delivery, refusal(error, 1), outlets)
+                await self._put_aside(delivery, ended_by(error, tries), outlets)
                 return
             except PublishUnconfirmedError as error:
                 failures += 1

@@ -9,7 +9,10 @@ Temporal by its request ids, recognise.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -17,32 +20,48 @@ import structlog
 from bridge.amqp.connection import LOST
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
-from bridge.errors import GaveUpError, SessionLostError
+from bridge.errors import GaveUpError, InternalError, SessionLostError
+from bridge.fault import code_of, is_ours
 from bridge.outcomes import Delayed, Outcome, Refused, Result
 from bridge.topology.names import RETRY_DELAYS
 from contracts.envelope import Event
 from contracts.errors import PermanentError
 
 T = TypeVar("T")
+_MOST_PLACES = 5
 Reached = Callable[[str], None]
 _log = structlog.get_logger("bridge")
 
 
-def now_or_refused(work: Callable[[], T]) -> T | Refused:
-    """Return what `work` gives. It is pure, so a failure of any kind stays one however often it is repeated."""
+@dataclass(frozen=True)
+class Tries:
+    """How often something may fail for a reason that is not the event's.
+
+    Attributes:
+        before: How often it was tried before.
+        most: Tries at most.
+        alarm: Told the word for each error of ours.
+    """
+
+    before: int
+    most: int
+    alarm: Callable[[str], None]
+
+
+def now_or_later(work: Callable[[], T], tries: Tries) -> T | Refused | Delayed:
+    """Return what `work` gives; what is not the event's fault is tried again later, perhaps by another release."""
     try:
         return work()
     except Exception as error:
-        return refusal(error, attempts=1)
+        return ended_by(error, tries)
 
 
-async def result_of(work: Callable[[], Awaitable[Result]], attempts: int, limit: int) -> Result:
-    """Carry out `work`; what fails for an unclear reason is to come back later, but not for ever.
+async def result_of(work: Callable[[], Awaitable[Result]], tries: Tries) -> Result:
+    """Carry out `work`; what fails for a reason that is not the event's is to come back later, but not for ever.
 
     Args:
         work: Idempotent.
-        attempts: How often it was tried before.
-        limit: Attempts at most.
+        tries: How often.
 
     Raises:
         SessionLostError: The delivery is not ours any more.
@@ -52,19 +71,30 @@ async def result_of(work: Callable[[], Awaitable[Result]], attempts: int, limit:
     except SessionLostError:
         raise
     except Exception as error:
-        if isinstance(error, PermanentError) or attempts + 1 >= limit:
-            return refusal(error, attempts + 1)
-        kind = type(error).__name__
-        _log.warning("event_failed", attempt=attempts + 1, error=str(error), kind=kind)
-        return Delayed(min(attempts, len(RETRY_DELAYS) - 1), failed=True, reason=f"{kind}: {error}")
+        return ended_by(error, tries)
 
 
-def refusal(error: Exception, attempts: int) -> Refused:
-    """Return how the event ends: because of `error` itself where no try can help, else because it failed too often."""
-    if isinstance(error, PermanentError):
+def ended_by(error: Exception, tries: Tries) -> Refused | Delayed:
+    """Return how a try ends that failed: what is the event's own fault at once, else later, else given up."""
+    ours = is_ours(error)
+    if isinstance(error, PermanentError) and not ours:
         return Refused(error.code, str(error))
-    gave_up = GaveUpError(f"Attempts: {attempts}; the last failed with {type(error).__name__}: {error}")
-    return Refused(gave_up.code, str(gave_up))
+    kind, attempt = type(error).__name__, tries.before + 1
+    if ours:
+        tries.alarm(code_of(error))
+        # Where it came from is what mends a bug; the values of its frames stay out of the log.
+        _log.error("internal_error", attempt=attempt, error=str(error), kind=kind, at=_places(error))
+    if attempt < tries.most:
+        _log.warning("event_failed", attempt=attempt, error=str(error), kind=kind)
+        return Delayed(min(tries.before, len(RETRY_DELAYS) - 1), failed=True, reason=f"{kind}: {error}")
+    given_up = InternalError if ours else GaveUpError
+    letter = given_up(f"Attempts: {attempt}; the last failed with {kind}: {error}")
+    return Refused(letter.code, str(letter))
+
+
+def _places(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)[-_MOST_PLACES:]
+    return [f"{frame.name} in {Path(frame.filename).name}:{frame.lineno}" for frame in frames]
 
 
 async def put_on(delivery: Delivery, outcome: Outcome, event: Event | None, outlets: Outlets, reached: Reached) -> None:

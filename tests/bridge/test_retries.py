@@ -39,7 +39,7 @@ async def test_poison_event_is_put_aside_and_the_others_go_on(env: BridgeEnviron
         await asyncio.gather(*(bus.publish(event("quick.go", {"id": key}, key)) for key in keys))
         await env.outcomes.until(101)
         letter = await env.letter()
-    assert (letter.event_id, letter.code, letter.attempts) == (keys[50], "gave-up", 2)
+    assert (letter.event_id, letter.code, letter.attempts) == (keys[50], "internal-error", 2)
     assert "planned failure 2" in letter.reason
     assert injector.failed == {keys[50]: 2}
     assert [await env.finished(f"quick/{key}") for key in keys if key != keys[50]] == [1] * 99

@@ -11,7 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from bridge.amqp.acknowledge import acknowledge
+from bridge.amqp.acknowledge import Tries, acknowledge
 from bridge.amqp.consumer import Stations
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
@@ -27,7 +27,8 @@ class _AcknowledgeFirstHandling(Handling):
     async def take(self, delivery: Delivery, outlets: Outlets) -> None:
         await acknowledge(delivery, self.reached)
         self.reached("after-consume")
-        outcome = await self._handle(self._read(delivery), delivery, outlets)
+        tries = Tries(delivery.attempts, self.settings.attempts, self.around.metrics.internal_error)
+        outcome = await self._handle(self._read(delivery), delivery, outlets, tries)
         self.told(outcome)
 
 
@@ -53,7 +54,7 @@ class NoDeduplicationBridge(Bridge):
     """Treats every event as new."""
 
     def _stations(self, log: Recording, keeper: Keeper) -> Stations:
-        recording = _NoDeduplicationRecording(log.database, log.breaker, log.arrivals, log.marks)
+        recording = _NoDeduplicationRecording(log.database, log.breaker, log.arrivals, log.marks, log.alarm)
         return super()._stations(recording, keeper)
 
 

@@ -68,6 +68,7 @@ def touch_everything(metrics: Metrics) -> None:
     metrics.published("a")
     metrics.consumed("a")
     metrics.dead_lettered("x")
+    metrics.internal_error("bug")
     for outcome in OUTCOMES:
         metrics.handled("a", outcome)
     for why in PUBLISH_FAILURES:

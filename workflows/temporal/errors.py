@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -21,6 +22,7 @@ _UNREACHABLE = frozenset(
         RPCStatusCode.UNKNOWN,
     }
 )
+_NO_ACCESS = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED})
 _CURE = "see that it runs and answers there (`saga doctor` tells more), then try again"
 
 
@@ -34,6 +36,12 @@ class RunExistsError(PermanentError):
     """A run with this key is running already: give another key, or say with `if_running` what to do."""
 
     code = "run-exists"
+
+
+class TemporalAccessError(PermanentError):
+    """Temporal does not let us do this at all; check the namespace, the certificates and the permissions."""
+
+    code = "temporal-access"
 
 
 class RefusedByTemporalError(PermanentError):
@@ -50,6 +58,7 @@ def translated(client: Client, workflow_id: str) -> Iterator[None]:
         RunNotFoundError: There is no such run, or it has ended.
         RunExistsError: It is running already.
         ServiceUnreachableError: The server does not answer, or cannot now.
+        TemporalAccessError: The namespace, the account or the call itself is what it refuses, for whichever run.
         RefusedByTemporalError: Anything else; a retry cannot help.
     """
     try:
@@ -59,6 +68,8 @@ def translated(client: Client, workflow_id: str) -> Iterator[None]:
 
 
 def _translation(client: Client, workflow_id: str, error: RPCError) -> PermanentError | ServiceUnreachableError:
+    if error.status in _NO_ACCESS or _lacks_namespace(error):
+        return TemporalAccessError(f"Namespace: {client.namespace}. It said: {error.message}")
     if error.status in _UNREACHABLE:
         address = client.service_client.config.target_host
         return ServiceUnreachableError("Temporal", address, f"{_CURE}. It said: {error.message}")
@@ -67,3 +78,10 @@ def _translation(client: Client, workflow_id: str, error: RPCError) -> Permanent
     if error.status is RPCStatusCode.ALREADY_EXISTS:
         return RunExistsError(f"Run: {workflow_id}.")
     return RefusedByTemporalError(f"Run: {workflow_id}. It said: {error.message}")
+
+
+def _lacks_namespace(error: RPCError) -> bool:
+    """The same status as for a run that is not there; the detail tells them apart."""
+    return error.status is RPCStatusCode.NOT_FOUND and any(
+        detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in error.grpc_status.details
+    )
