@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
+from bridge.http.challenge import Challenge
 from bridge.http.errors import (
     DeliveryAbortedError,
     DeliveryAmbiguousError,
@@ -34,9 +35,11 @@ from bridge.http.reception import Reception, Resolve
 from bridge.http.refusal import Refusal
 from bridge.http.sources import Source
 from contracts.errors import SagaError
+from store.webhooks import Acceptance
 
 Observe: TypeAlias = Callable[[str, str], None]
-"""Is told the name of a source and what became of a delivery: `accepted`, `duplicate`, or the code of an error."""
+"""Is told the name of a source and what became of a delivery: `accepted`, `duplicate`,
+`challenged`, or the code of an error."""
 
 Ready: TypeAlias = Callable[[], Awaitable[Mapping[str, bool]]]
 """Says of each part whether it is ready, in bounded time."""
@@ -48,7 +51,8 @@ _UNREAD: Final = (
     DeliverySlowError,
     IntakeBusyError,
 )
-_TAKEN: Final = ("accepted", "duplicate")
+_CHALLENGED: Final = "challenged"
+_TAKEN: Final = ("accepted", "duplicate", _CHALLENGED)
 _ACCEPTED: Final = 202
 _DUPLICATE: Final = 200
 _NOT_READY: Final = 503
@@ -129,6 +133,9 @@ class _Desk:
         # One of the four places that turn errors into outcomes: nothing may reach the sender unexplained.
         except Exception as error:
             return self._refuse(name, error)
+        if isinstance(taken, Challenge):
+            self._note(name, _CHALLENGED)
+            return JSONResponse({"challenge": taken.text}, headers={"x-content-type-options": "nosniff"})
         self._note(name, taken)
         return JSONResponse({"status": taken}, _ACCEPTED if taken == "accepted" else _DUPLICATE)
 
@@ -142,22 +149,23 @@ class _Desk:
         finally:
             self._free += 1
 
-    async def _receive(self, name: str, request: Request) -> str:
+    async def _receive(self, name: str, request: Request) -> Acceptance | Challenge:
         async with aclosing(_chunks(request)) as chunks:
             return await self._reception.receive(name, Headers(request.headers.raw), chunks)
 
     def _refuse(self, name: str, error: Exception) -> Response:
         outcome = error.code if isinstance(error, SagaError) else "unexpected"
-        self._note(name, outcome, error.reason if isinstance(error, DeliveryRefusedError) else "")
+        reason, hint = (error.reason, error.hint) if isinstance(error, DeliveryRefusedError) else ("", "")
+        self._note(name, outcome, reason, hint)
         response = problem_response(error)
         return Refusal(response) if isinstance(error, _UNREAD) else response
 
-    def _note(self, name: str, outcome: str, reason: str = "") -> None:
+    def _note(self, name: str, outcome: str, reason: str = "", hint: str = "") -> None:
         source = self._reception.known(name)
         self._observe(source, outcome)
         # Who sends webhooks knows that they arrive; what is refused is for the operator to see.
         log = _log.debug if outcome in _TAKEN else _log.info
-        log("webhook_received", source=source, outcome=outcome, reason=reason)
+        log("webhook_received", source=source, outcome=outcome, reason=reason, hint=hint)
 
 
 async def _chunks(request: Request) -> AsyncGenerator[bytes, None]:

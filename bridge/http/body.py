@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import AsyncIterable
 from typing import Final
+from urllib.parse import unquote_to_bytes
 
 from bridge.http.errors import (
     DeliveryAmbiguousError,
@@ -25,6 +26,7 @@ MAX_DEPTH: Final = 60
 """The event around the body adds a few levels, and may have 64."""
 
 _LONGEST_LENGTH = 20
+_FORM = b"payload="
 
 
 async def read_body(headers: Headers, chunks: AsyncIterable[bytes], most_bytes: int) -> bytes:
@@ -48,18 +50,33 @@ async def read_body(headers: Headers, chunks: AsyncIterable[bytes], most_bytes: 
     return bytes(body)
 
 
-def parse_body(body: bytes) -> Json:
+def parse_body(body: bytes, *, may_be_form: bool = False) -> Json:
     """Return the JSON in a body.
+
+    Whether it is a form is told by the body, which is signed, and not by its `Content-Type`, which is not: a form
+    begins with `payload=`, which no JSON does.
+
+    Args:
+        body: As it came.
+        may_be_form: Whether it may be a form with the JSON in its only field, `payload`.
 
     Raises:
         DeliveryUnusableError: It is no JSON in UTF-8, or is nested too deeply.
     """
+    text = _payload(body) if may_be_form and body.startswith(_FORM) else body
     try:
-        document: Json = json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        document: Json = json.loads(text.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
-        raise DeliveryUnusableError("Its body is not JSON in UTF-8.") from None
+        also = ", or a form with the single field `payload` that is" if may_be_form else ""
+        raise DeliveryUnusableError(f"Its body is not JSON in UTF-8{also}.") from None
     _check_depth(document)
     return document
+
+
+def _payload(form: bytes) -> bytes:
+    """Return what is in the field `payload`; a form with further fields is left as it is, and so is no JSON."""
+    field = form.removeprefix(_FORM)
+    return form if b"&" in field else unquote_to_bytes(field.replace(b"+", b" "))
 
 
 def _check_announced(headers: Headers, most_bytes: int) -> None:

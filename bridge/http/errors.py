@@ -16,14 +16,14 @@ class DeliveryRefusedError(PermanentError):
 
     code = "webhook-unauthorized"
 
-    def __init__(self, reason: str = "") -> None:
-        """Keep the reason apart from the message: it is for the operator alone."""
-        self.reason = reason
+    def __init__(self, reason: str = "", hint: str = "") -> None:
+        """Keep the reason and what cures it apart from the message: they are for the operator alone."""
+        self.reason, self.hint = reason, hint
         super().__init__()
 
-    def __reduce__(self) -> tuple[type[DeliveryRefusedError], tuple[str]]:
-        """Keep the reason when the error is pickled."""
-        return type(self), (self.reason,)
+    def __reduce__(self) -> tuple[type[DeliveryRefusedError], tuple[str, str]]:
+        """Keep both when the error is pickled."""
+        return type(self), (self.reason, self.hint)
 
 
 class DeliveryTooLargeError(PermanentError):

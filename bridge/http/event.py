@@ -44,7 +44,7 @@ def event_of(source: Source, identity: Identity, headers: Headers, document: Jso
         DeliveryUnusableError: An expression of the source has no value for it, or what it gives fits no event.
     """
     unique = event_id(source.name, identity.id)
-    seen = Bindings(headers.as_binding(), document, unique)
+    seen = Bindings(headers.as_binding(source.scheme.header if source.scheme.sends_secret else ""), document, unique)
     event = Event(
         id=unique,
         type=str(_value("type", source.type, seen)),
@@ -68,8 +68,8 @@ def _as_it_travels(event: Event) -> Event:
 
 def _metadata(source: Source, identity: Identity, headers: Headers, seen: Bindings) -> dict[str, Json]:
     metadata: dict[str, Json] = {"webhook": {"source": source.name, "delivery_id": identity.id}}
-    if source.key is not None:
-        metadata["group_id"] = _key(source.key, seen)
+    if source.key is not None and (key := _key(source.key, seen)) is not None:
+        metadata["group_id"] = key
     if _TRACEPARENT.fullmatch(parent := headers.text("traceparent")):
         metadata["traceparent"] = parent
         if _TRACESTATE.fullmatch(state := headers.text("tracestate")):
@@ -77,10 +77,14 @@ def _metadata(source: Source, identity: Identity, headers: Headers, seen: Bindin
     return metadata
 
 
-def _key(template: Template, seen: Bindings) -> str:
+def _key(template: Template, seen: Bindings) -> str | None:
     value = _value("key", template, seen)
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, str | int) or not 0 < len(str(value)) <= _LONGEST_KEY:
-        raise DeliveryUnusableError(f"`key` must give a text of 1 to {_LONGEST_KEY} characters, or a whole number.")
+        raise DeliveryUnusableError(
+            f"`key` must give a text of 1 to {_LONGEST_KEY} characters, a whole number, or null for none."
+        )
     return str(value)
 
 
@@ -88,4 +92,5 @@ def _value(name: str, template: Template, seen: Bindings) -> Json:
     try:
         return template.evaluate(seen)
     except ExpressionFailure as failure:
-        raise DeliveryUnusableError(f"`{name}` has no value for it: {failure.message}.") from failure
+        cure = " Where a delivery may have no key, write `${ body.?member.orValue(null) }`." if name == "key" else ""
+        raise DeliveryUnusableError(f"`{name}` has no value for it: {failure.message}.{cure}") from failure

@@ -30,6 +30,10 @@ class Headers:
         """Return headers that were made here and not received."""
         return cls((name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items())
 
+    def has(self, name: str) -> bool:
+        """Tell whether a header is there, however often."""
+        return name in self._values
+
     def find(self, name: str) -> bytes | None:
         """Return the value of a header, or None where it is missing.
 
@@ -56,6 +60,6 @@ class Headers:
         """Return a header that decides about nothing; several are joined, a missing one is empty."""
         return ", ".join(value.decode("latin-1") for value in self._values.get(name, []))
 
-    def as_binding(self) -> dict[str, Json]:
-        """Return what expressions see as `headers`."""
-        return {name: self.text(name) for name in self._values if name not in _CREDENTIALS}
+    def as_binding(self, secret: str = "") -> dict[str, Json]:
+        """Return what expressions see as `headers`; `secret` is a header more that holds a credential."""
+        return {name: self.text(name) for name in self._values if name not in _CREDENTIALS and name != secret}

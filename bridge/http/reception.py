@@ -17,18 +17,22 @@ from typing import Final
 import structlog
 
 from bridge.http.body import parse_body, read_body
+from bridge.http.challenge import Challenge, challenge_in
 from bridge.http.errors import (
     DeliveryConflictError,
+    DeliveryRefusedError,
     DeliverySlowError,
     DeliveryUnusableError,
     IntakeUnavailableError,
 )
 from bridge.http.event import event_of
 from bridge.http.headers import Headers
+from bridge.http.hints import NO_SOURCE, hint_for
 from bridge.http.intake import Delivery, Intake
 from bridge.http.signatures.schemes import SCHEMES
 from bridge.http.sources import Source
 from contracts.errors import SagaError
+from contracts.json import Json
 from store.webhooks import Acceptance
 from workflows.language.expressions.template import compile_template
 
@@ -68,11 +72,11 @@ class Reception:
         """Return a source's name for logs and metrics, or one word for all that are none."""
         return name if name in self.sources() else _UNKNOWN
 
-    async def receive(self, name: str, headers: Headers, chunks: AsyncIterable[bytes]) -> Acceptance:
+    async def receive(self, name: str, headers: Headers, chunks: AsyncIterable[bytes]) -> Acceptance | Challenge:
         """Take one delivery.
 
         Returns:
-            `accepted` or `duplicate`.
+            `accepted` or `duplicate`, or the question to answer.
 
         Raises:
             SagaError: Those of bridge/http/errors.py.
@@ -80,7 +84,10 @@ class Reception:
         source = self.sources().get(name, self._stranger)
         body = await self._read(source, headers, chunks)
         self._verify(source, headers, body)
-        delivery = self._delivery(source, headers, body)
+        document = parse_body(body, may_be_form=source.scheme.reads_forms)
+        if source.answer_challenge and (challenge := challenge_in(document)):
+            return challenge
+        delivery = self._delivery(source, headers, body, document)
         taken = await self._accept(delivery)
         if taken == "conflict":
             raise DeliveryConflictError
@@ -95,7 +102,11 @@ class Reception:
 
     def _verify(self, source: Source, headers: Headers, body: bytes) -> None:
         keys = [self._nobodys_key] if source is self._stranger else self._keys(source)
-        source.scheme.verify(headers, body, keys, self.clock(), source.tolerance)
+        try:
+            source.scheme.verify(headers, body, keys, self.clock(), source.tolerance)
+        except DeliveryRefusedError as error:
+            hint = NO_SOURCE if source is self._stranger else hint_for(source.scheme, headers, error.reason)
+            raise DeliveryRefusedError(error.reason, hint) from None
 
     def _keys(self, source: Source) -> list[bytes]:
         """Return the keys that can be had; one that is missing takes nothing from the other."""
@@ -109,8 +120,7 @@ class Reception:
             raise IntakeUnavailableError
         return keys
 
-    def _delivery(self, source: Source, headers: Headers, body: bytes) -> Delivery:
-        document = parse_body(body)
+    def _delivery(self, source: Source, headers: Headers, body: bytes, document: Json) -> Delivery:
         identity = source.scheme.identify(headers, body, document)
         try:
             event = event_of(source, identity, headers, document, self.clock())

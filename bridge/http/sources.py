@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Final
 
 from bridge.errors import MalformedEventError
+from bridge.http.configured import CONFIGURED, configured
 from bridge.http.signatures.scheme import Scheme
 from bridge.http.signatures.schemes import SCHEMES
 from bridge.http.templates import compile_value
@@ -27,11 +28,23 @@ from workflows.language.tree import Entry, Table, Tree
 FILE: Final = "webhooks.yaml"
 TOLERANCE: Final = timedelta(minutes=5)
 MOST_BODY_BYTES: Final = 1024 * 1024
+SCHEME_NAMES: Final = (*SCHEMES, *CONFIGURED)
 
 _MOST_SECRETS = 4
 _MOST_SOURCES = 1000
 _LONGEST_TOLERANCE = timedelta(days=1)
-_KEYS = ("scheme", "secrets", "type", "key", "data", "tolerance", "max_body", "trust_id")
+_KEYS = (
+    "scheme",
+    "secrets",
+    "type",
+    "key",
+    "data",
+    "tolerance",
+    "max_body",
+    "trust_id",
+    "answer_challenge",
+    *CONFIGURED,
+)
 _NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_NAME = 64
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
@@ -52,6 +65,7 @@ class Source:
         max_body_bytes: The longest body.
         trust_id: Take a body that was accepted before as new when it comes under a new id, although the id is not
             signed.
+        answer_challenge: Answer the question by which a sender finds out whether the address is ours.
     """
 
     name: str
@@ -63,6 +77,7 @@ class Source:
     tolerance: timedelta = TOLERANCE
     max_body_bytes: int = MAX_BYTES
     trust_id: bool = False
+    answer_challenge: bool = False
 
     @property
     def path(self) -> str:
@@ -127,9 +142,10 @@ def _source(entry: Entry, diagnostics: Diagnostics) -> Source | None:
     scheme, secrets, kind = _scheme(fields), _secrets(fields), _type(fields)
     key, data = compile_value(fields, "key"), compile_value(fields, "data")
     tolerance, most, trusted = _tolerance(fields, scheme), _max_body(fields), _trust_id(fields, scheme)
+    answers = _answer_challenge(fields, scheme)
     if scheme is None or kind is None:
         return None
-    return Source(entry.key, scheme, secrets, kind, key, data, tolerance, most, trusted)
+    return Source(entry.key, scheme, secrets, kind, key, data, tolerance, most, trusted, answers)
 
 
 def _check_name(entry: Entry, diagnostics: Diagnostics) -> None:
@@ -140,9 +156,14 @@ def _check_name(entry: Entry, diagnostics: Diagnostics) -> None:
 
 
 def _scheme(fields: Fields) -> Scheme | None:
-    fields.need("scheme", f"one of {', '.join(SCHEMES)}")
-    chosen = fields.choice("scheme", tuple(SCHEMES))
-    return SCHEMES[chosen.value] if chosen else None
+    fields.need("scheme", f"one of {', '.join(SCHEME_NAMES)}")
+    chosen = fields.choice("scheme", SCHEME_NAMES)
+    for name in CONFIGURED:
+        if chosen is not None and fields.has(name) and chosen.value != name:
+            fields.error(fields.place(name), "conflicting-keys", f"{name!r} is for `scheme: {name}`", "leave one out")
+    if chosen is None:
+        return None
+    return configured(chosen.value, fields) if chosen.value in CONFIGURED else SCHEMES[chosen.value]
 
 
 def _secrets(fields: Fields) -> tuple[str, ...]:
@@ -194,6 +215,12 @@ def _max_body(fields: Fields) -> int:
 def _trust_id(fields: Fields, scheme: Scheme | None) -> bool:
     _refuse_where(fields, "trust_id", scheme is not None and scheme.signs_id, "signs the id, which is trusted")
     given = fields.flag("trust_id")
+    return given is not None and given.value
+
+
+def _answer_challenge(fields: Fields, scheme: Scheme | None) -> bool:
+    _refuse_where(fields, "answer_challenge", scheme is not None and scheme.sends_secret, "signs nothing")
+    given = fields.flag("answer_challenge")
     return given is not None and given.value
 
 

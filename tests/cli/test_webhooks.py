@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge.http.headers import Headers
-from bridge.http.sources import read_sources
+from bridge.http.sources import TOLERANCE, read_sources
 from cli.commands.webhooks.list import command as list_command
 from cli.commands.webhooks.sign import command as sign_command
 from cli.exits import BadInputError, ReportedError
@@ -86,7 +88,7 @@ def test_load_sources_shows_what_is_wrong(folder: Path, capsys: pytest.CaptureFi
         load_sources()
 
 
-@pytest.mark.parametrize("source", ["shop", "standard", "git", "pay"])
+@pytest.mark.parametrize("source", ["shop", "standard", "git", "pay", "store", "chat", "custom"])
 def test_sign_prints_a_delivery_that_verifies(folder: Path, source: str) -> None:
     """The line holds all headers and the file, and never the secret."""
     body = folder / "it's a body.json"
@@ -102,7 +104,28 @@ def test_sign_prints_a_delivery_that_verifies(folder: Path, source: str) -> None
     received, now = Headers.of(headers), datetime.now(UTC)
     scheme.verify(received, BODIES[source], [scheme.key(SECRETS[reference])], now, chosen.tolerance)
     identity = scheme.identify(received, BODIES[source], json.loads(BODIES[source]))
-    assert identity.id == ("evt_1" if source == "pay" else "d-9")
+    by_body = hashlib.sha256(BODIES[source]).hexdigest()
+    assert identity.id == {"pay": "evt_1", "store": by_body, "chat": by_body}.get(source, "d-9")
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("source", ["lab", "bearer", "filed"])
+def test_sign_leaves_a_token_to_the_shell(folder: Path, source: str) -> None:
+    """The line names the variable or the file; what the shell makes of it is the header."""
+    file = folder / "it's $HOME"
+    file.write_text(f"{SECRETS['env:SHOP']}\n", encoding="utf-8")
+    sources = folder / "definitions" / "webhooks.yaml"
+    filed = f'  filed: {{scheme: gitlab, secrets: ["file:{file}"], type: a}}\n'
+    sources.write_text(f"{SOURCES}{filed}", encoding="utf-8")
+    body = folder / "body.json"
+    body.write_bytes(b"{}")
+    result = call(sign_command, source, str(body), "--id", "d-9")
+    assert result.exit_code == 0 and not [secret for secret in SECRETS.values() if secret in result.output]
+    words = f"curl() {{ printf '%s\\n' \"$@\"; }}\n{result.output}"
+    ran = subprocess.run(["sh", "-c", words], capture_output=True, text=True, check=True)  # noqa: S603, S607  # our own
+    headers = dict(line.split(": ", 1) for line in ran.stdout.splitlines() if ": " in line)
+    scheme = load_sources()[source].scheme
+    scheme.verify(Headers.of(headers), b"{}", [scheme.key(SECRETS["env:SHOP"])], datetime.now(UTC), TOLERANCE)
 
 
 def test_sign_explains_what_is_missing(folder: Path) -> None:

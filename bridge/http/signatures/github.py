@@ -26,8 +26,11 @@ class GitHub:
     """`scheme: github`."""
 
     name: Final = "github"
+    header: Final = _SIGNATURE
     signs_id: Final = False
     signs_time: Final = False
+    sends_secret: Final = False
+    reads_forms: Final = True
 
     def key(self, secret: str) -> bytes:
         """Return the secret's own bytes."""

@@ -6,7 +6,6 @@ forgotten. `x-webhook-id` names the delivery; without it the body does.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,7 +13,7 @@ from typing import Final
 from bridge.http.headers import Headers
 from bridge.http.signatures.hexadecimal import prefixed, require_prefixed
 from bridge.http.signatures.mac import key_of
-from bridge.http.signatures.scheme import Identity, id_in_header
+from bridge.http.signatures.scheme import Identity, identity_of_body
 from contracts.json import Json
 
 _SIGNATURE: Final = "x-webhook-signature"
@@ -25,8 +24,11 @@ class Plain:
     """`scheme: saga`."""
 
     name: Final = "saga"
+    header: Final = _SIGNATURE
     signs_id: Final = False
     signs_time: Final = False
+    sends_secret: Final = False
+    reads_forms: Final = True
 
     def key(self, secret: str) -> bytes:
         """Return the secret's own bytes."""
@@ -38,9 +40,7 @@ class Plain:
 
     def identify(self, headers: Headers, body: bytes, document: Json) -> Identity:
         """Return the id in the header, else one made of the body."""
-        digest = hashlib.sha256(body)
-        given = headers.find(_ID)
-        return Identity(digest.hexdigest() if given is None else id_in_header(given), digest.digest())
+        return identity_of_body(body, headers.find(_ID))
 
     def sign(self, body: bytes, key: bytes, delivery_id: str, now: datetime) -> dict[str, str]:
         """Return the headers of a delivery."""

@@ -7,6 +7,7 @@ be right.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,12 +43,28 @@ class Scheme(Protocol):
         """As written in `scheme:`."""
 
     @property
+    def header(self) -> str:
+        """The header that decides, in small letters."""
+
+    @property
     def signs_id(self) -> bool:
         """Whether the delivery's id is part of what is signed."""
 
     @property
     def signs_time(self) -> bool:
         """Whether the time of sending is part of what is signed."""
+
+    @property
+    def sends_secret(self) -> bool:
+        """Whether `header` holds the secret itself, which nobody may see then."""
+
+    @property
+    def reads_forms(self) -> bool:
+        """Whether the body may be a form with its JSON in the field `payload`.
+
+        Not where an id of the sender's choice is signed in front of the body: a copy of a delivery could then move the
+        beginning of its body into the id, and a text within the body could be made to be a form.
+        """
 
     def key(self, secret: str) -> bytes:
         """Return the key that a secret stands for.
@@ -103,6 +120,16 @@ def id_in_header(value: bytes) -> str:
     if _ID.fullmatch(text) is None:
         raise DeliveryRefusedError("malformed-id")
     return text
+
+
+def identity_of_body(body: bytes, given: bytes | None) -> Identity:
+    """Return an identity by the id in a header, or by the body where there is none.
+
+    Raises:
+        DeliveryRefusedError: The id is malformed.
+    """
+    digest = hashlib.sha256(body)
+    return Identity(digest.hexdigest() if given is None else id_in_header(given), digest.digest())
 
 
 def id_in_body(value: object) -> str:

@@ -29,8 +29,11 @@ class Stripe:
     """`scheme: stripe`."""
 
     name: Final = "stripe"
+    header: Final = _SIGNATURE
     signs_id: Final = True
     signs_time: Final = True
+    sends_secret: Final = False
+    reads_forms: Final = False
 
     def key(self, secret: str) -> bytes:
         """Return the secret's own bytes."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from bridge.http.signatures.shared_token import SharedToken
 from bridge.http.sources import Source
 from cli.exits import BadInputError
 from cli.secrets import resolve_secret
@@ -25,7 +27,8 @@ def command(name: str, file: Path, url: str, delivery_id: str | None) -> None:
     """Sign a body as SOURCE would, and print the curl line that sends it.
 
     The first of the source's secrets signs. The line holds the signature and never the secret; a signature that
-    holds a time is good for a few minutes.
+    holds a time is good for a few minutes. A token is no signature but the secret itself: for it the line names the
+    variable or the file, and the shell that runs it puts the token in.
 
     \b
     Examples:
@@ -36,7 +39,10 @@ def command(name: str, file: Path, url: str, delivery_id: str | None) -> None:
     source, body = _source(name), _body(file)
     key = source.scheme.key(resolve_secret(source.secrets[0]))
     headers = source.scheme.sign(body, key, delivery_id or str(uuid.uuid4()), datetime.now(UTC))
-    click.echo(" \\\n  ".join(_line(f"{url.rstrip('/')}{source.path}", headers, file)))
+    told = {name: shlex.quote(f"{name}: {value}") for name, value in headers.items()}
+    if isinstance(source.scheme, SharedToken):
+        told[source.scheme.header] = _by_reference(source.scheme, source.secrets[0])
+    click.echo(" \\\n  ".join(_line(f"{url.rstrip('/')}{source.path}", told.values(), file)))
 
 
 def _source(name: str) -> Source:
@@ -53,10 +59,16 @@ def _body(file: Path) -> bytes:
         raise BadInputError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _line(url: str, headers: dict[str, str], file: Path) -> list[str]:
-    given = {"content-type": "application/json", **headers}
+def _by_reference(scheme: SharedToken, reference: str) -> str:
+    """Return a header for the shell, which resolves the reference to the token as we do."""
+    kind, _, name = reference.partition(":")
+    token = f'"${name}"' if kind == "env" else f'"$(cat {shlex.quote(name)})"'
+    return f"{shlex.quote(f'{scheme.header}: {scheme.prefix}')}{token}"
+
+
+def _line(url: str, headers: Iterable[str], file: Path) -> list[str]:
     return [
         f"curl -sS {shlex.quote(url)}",
-        *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in given.items()),
+        *(f"-H {header}" for header in ("'content-type: application/json'", *headers)),
         f"--data-binary {shlex.quote(f'@{file}')}",
     ]

@@ -16,7 +16,6 @@ import httpx
 from bridge.http.app import AppLimits, Ready, make_app
 from bridge.http.intake import Intake, OutboxIntake
 from bridge.http.server import ServerLimits, serving
-from bridge.http.signatures.schemes import SCHEMES
 from bridge.http.sources import Source, read_sources
 from cli.stack.ports import LOOPBACK
 from store.database import Database
@@ -30,6 +29,21 @@ sources:
   pay: {scheme: stripe, secrets: [env:PAY], type: "stripe.${ body.type }", data: "${ body.data.object }"}
   trusting: {scheme: saga, secrets: [env:SHOP], type: trusting.sent, trust_id: true}
   small: {scheme: saga, secrets: [env:SHOP], type: small.sent, max_body: 100}
+  store: {scheme: shopify, secrets: [env:SHOP], type: store.sent, key: "${ body.?order.orValue(null) }"}
+  chat: {scheme: slack, secrets: [env:SHOP], type: "chat.${ body.type }", answer_challenge: true}
+  lab: {scheme: gitlab, secrets: [env:SHOP], type: lab.sent, data: "${ headers }"}
+  custom:
+    scheme: hmac
+    hmac:
+      header: X-Sig
+      encoding: base64
+      prefix: v9=
+      signed: "a.{id}.{timestamp}/{body}!"
+      timestamp_header: X-Time
+      id_header: X-Id
+    secrets: [env:SHOP]
+    type: custom.sent
+  bearer: {scheme: token, token: {header: authorization, prefix: "Bearer "}, secrets: [env:SHOP], type: bearer.sent}
   lost: {scheme: saga, secrets: [env:MISSING, env:WEAK], type: lost.sent}
 """
 
@@ -40,6 +54,11 @@ BODIES: Mapping[str, bytes] = {
     "pay": b'{"id": "evt_1", "type": "charge.succeeded", "data": {"object": {"amount": 5}}, "pending_webhooks": 2}',
     "trusting": b'{"a": 1}',
     "small": b"{}",
+    "store": b'{"order": 5}',
+    "chat": b'{"type": "message", "event_id": "Ev1"}',
+    "lab": b'{"object_kind": "push"}',
+    "custom": b'{"a": "\xc3\xa9"}',
+    "bearer": b'{"b": 2}',
     "lost": b"{}",
 }
 """A good body for each source."""
@@ -58,7 +77,7 @@ def signed(
 ) -> dict[str, str]:
     """Return the headers with which a source would send a body."""
     chosen = example_sources()[source]
-    scheme = SCHEMES[chosen.scheme.name]
+    scheme = chosen.scheme
     key = scheme.key(SECRETS[reference or next(name for name in chosen.secrets if name in SECRETS)])
     return scheme.sign(body, key, delivery_id, now)
 

@@ -40,7 +40,7 @@ def test_read_sources_reads_what_is_given() -> None:
     """Each key has its effect."""
     sources = example_sources()
     assert [sources["shop"].secrets, sources["small"].max_body_bytes] == [("env:SHOP", "env:SHOP_NEXT"), 100]
-    assert [name for name in sources if sources[name].once_by_body] == ["shop", "git", "small", "lost"]
+    assert [name for name in sources if sources[name].once_by_body] == ["shop", "git", "small", "lab", "lost"]
     text = source("scheme: stripe\n    secrets: file:/run/s\n    type: a\n    tolerance: 90s")
     assert read_sources("w", text).by_name["shop"].tolerance == timedelta(seconds=90)
 
