@@ -53,6 +53,7 @@ def translate(
     *,
     attempt: int = 1,
     tainted: bool = False,
+    is_last: bool = False,
     share: Callable[[], float] = random.random,
 ) -> ApplicationError:
     """Return what the activity raises in place of `error`.
@@ -62,11 +63,12 @@ def translate(
         rule: The step's retry rules, where the Temporal policy does not say it all.
         attempt: Number of this attempt, from 1.
         tainted: Whether the effect of an earlier attempt may have happened.
+        is_last: Whether the step may not be tried again, whatever the Temporal policy says.
         share: Gives the random share of a delay, 0 to 1.
     """
     failure = failure_of(error)
     problem = replace(failure.problem, outcome="unknown") if tainted else failure.problem
-    retryable = failure.retryable and (rule is None or not rule.on or problem.type in rule.on)
+    retryable = failure.retryable and not is_last and (rule is None or not rule.on or problem.type in rule.on)
     return ApplicationError(
         f"{problem.title}: {problem.detail}" if problem.detail else problem.title,
         problem.to_json(),

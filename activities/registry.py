@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from activities import agents, data, events, http, shop, webhooks
 from activities.action import Action
-from activities.execution import temporal_activity
+from activities.execution import absent_action, temporal_activity
 from activities.resources import Resources
 from contracts.actions import ActionSpec
 from contracts.json import Json
@@ -45,6 +45,7 @@ def catalog(actions: tuple[Action[Any, Any], ...] = ACTIONS) -> Mapping[str, Act
 
 def temporal_activities(
     resources: Resources, actions: tuple[Action[Any, Any], ...] = ACTIONS
-) -> list[Callable[[Any, Any], Awaitable[Json]]]:
-    """Return the Temporal activities of a worker that has `resources`, each under its action's name."""
-    return [temporal_activity(action, resources) for action in actions]
+) -> list[Callable[..., Awaitable[Json]]]:
+    """Return the Temporal activities of a worker that has `resources`, each under its action's name, and the one that
+    gives back what the worker lacks."""
+    return [*(temporal_activity(action, resources) for action in actions), absent_action()]

@@ -35,7 +35,7 @@ from workers.metrics import show_projection
 from workers.recording import Recording, recording
 from workers.retention import Retention
 from workers.sinks import both
-from workers.worker import Release, make_worker
+from workers.worker import Release, WorkerLimits, make_worker
 from workflows.temporal.run import LibrarySource
 
 _CONNECTIONS = "connections.yaml"
@@ -124,6 +124,7 @@ async def running_worker(
                 library,
                 resources,
                 settings.task_queue,
+                limits=WorkerLimits(shutdown=settings.grace),
                 sink=sink,
                 interceptors=interceptors,
                 release=release,

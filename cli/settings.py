@@ -43,6 +43,9 @@ def _duration(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta(0))]
 
 
+Grace = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0), le=timedelta(hours=1))]
+
+
 class BadSettingsError(PermanentError):
     """The settings cannot be used."""
 
@@ -62,6 +65,9 @@ class Settings(BaseSettings):
 
     task_queue: str = Field(default="saga", min_length=1)
     """The Temporal task queue on which runs start."""
+
+    grace: Grace = timedelta(seconds=10)
+    """How long actions that run may take to end when their worker is stopped; then another worker goes on with them."""
 
     deployment_name: str | None = Field(default=None, pattern=r"^[^.]+$")
     """The Temporal worker deployment that workers are releases of; none = they take part in no deployment."""

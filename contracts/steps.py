@@ -9,9 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from contracts.json import Json
+
+UNATTEMPTED: Final = "saga-unattempted"
+"""Type of the error of a delivery that is no attempt of the step: its worker was stopped, or has no such action."""
+
+UNCOUNTED: Final = 1_000_000_000
+"""Added to a step's attempts where Temporal's limit must never be reached, because deliveries count that are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +94,39 @@ class StepContext:
             return context
         read = RetryRule(**(dict(rule) | {"on": tuple(rule.get("on", ()))}))
         return cls(**(dict(document) | {"retry": read}))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What became of a step in an earlier activity, which ended with a delivery that was no attempt.
+
+    It travels as the third argument of the activity that goes on with the step, because no heartbeat does.
+
+    Attributes:
+        attempts: Attempts that count against the step's limit.
+        deliveries: How often a worker took it, what is no attempt included.
+        unknown: Whether the effect of one of them may have happened.
+        scheduled_at: When the step was scheduled first, ISO 8601.
+    """
+
+    attempts: int
+    deliveries: int
+    unknown: bool
+    scheduled_at: str
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Earlier:
+        """Read the JSON form; members that are not known are left out.
+
+        Raises:
+            KeyError: A member is missing.
+        """
+        return cls(*(document[name] for name in ("attempts", "deliveries", "unknown", "scheduled_at")))
+
+    def moment(self) -> datetime:
+        """Return when the step was scheduled first."""
+        return datetime.fromisoformat(self.scheduled_at)

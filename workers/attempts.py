@@ -12,6 +12,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from activities.attempts import earlier_of
 from store.runs import AttemptRow
 
 
@@ -39,7 +40,10 @@ class _Attempts(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info, run = activity.info(), run_of(input.args)
         if run is not None and not info.is_local:
-            self._put(AttemptRow(run, info.activity_id, info.attempt, info.scheduled_time, info.started_time))
+            number, scheduled_at = info.attempt, info.scheduled_time
+            if (earlier := earlier_of(input.args)) is not None:
+                number, scheduled_at = number + earlier.deliveries, earlier.moment()
+            self._put(AttemptRow(run, info.activity_id, number, scheduled_at, info.started_time))
         return await super().execute_activity(input)
 
 

@@ -28,6 +28,7 @@ from temporalio.client import Client
 from temporalio.converter import decode_search_attributes
 
 from contracts.names import ATTRIBUTE_DEFINITION, ATTRIBUTE_STATUS, ATTRIBUTE_VERSION
+from contracts.steps import UNATTEMPTED, UNCOUNTED
 from workflows.temporal.errors import RefusedByTemporalError, RunNotFoundError, translated
 from workflows.temporal.statuses import OPEN, is_open
 
@@ -52,9 +53,10 @@ class PendingActivity:
         action: What it carries out.
         queue: Its task queue.
         attempt: The attempt that runs or comes next, from 1.
-        attempts: How many there may be; 0 = without limit.
+        attempts: How many there may be; 0 = without limit, or where we count: `attempt` has what is no attempt, too.
         is_running: Whether a worker has it in hand.
         failure: What the last attempt failed with; empty where none did.
+        is_given_back: Whether the last worker could not carry it out, or was stopped: that was no attempt.
         next_at: When the next attempt is due, if one is.
     """
 
@@ -66,6 +68,7 @@ class PendingActivity:
     is_running: bool
     failure: str
     next_at: datetime | None
+    is_given_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,10 +248,11 @@ def _activity(pending: PendingActivityInfo, queue: str) -> PendingActivity:
         action=pending.activity_type.name,
         queue=pending.activity_options.task_queue.name or queue,
         attempt=pending.attempt,
-        attempts=pending.maximum_attempts,
+        attempts=pending.maximum_attempts % UNCOUNTED,
         is_running=pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED,
         failure=_words(pending.last_failure) if pending.HasField("last_failure") else "",
         next_at=_optional(pending.next_attempt_schedule_time),
+        is_given_back=pending.last_failure.application_failure_info.type == UNATTEMPTED,
     )
 
 

@@ -20,9 +20,11 @@ from typing import TypeAlias
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHistory
+from temporalio.converter import PayloadConverter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from activities.attempts import earlier_of
 from store.database import Database
 from store.runs import AttemptRow, ClosedRow, rewrite, rows_of
 from workflows.engine.change import Change, change_of
@@ -35,6 +37,7 @@ _LANES = 4
 # Looked up once: the wrapper of a protobuf enumeration looks its names up anew each time.
 _SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 _STARTED = EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED
+_FIRST_ARGUMENTS = 2  # of an activity; a third is given to one that goes on with a step
 _AT_ONCE = 6
 _CHANGES_AT_ONCE = 2_000
 _CLOSED: Mapping[int, str] = MappingProxyType(
@@ -195,19 +198,25 @@ async def _parts(client: Client, workflows: Sequence[type], wanted: Wanted, foun
                 if part is not None:
                     yield part
                 part = _Part(history.workflow_id)
-            _take(part, history, changes, result.replay_failure)
+            _take(part, history, changes, result.replay_failure, client.data_converter.payload_converter)
     if part is not None:
         yield part
 
 
-def _take(part: _Part, history: WorkflowHistory, changes: Sequence[Change], failure: BaseException | None) -> None:
+def _take(
+    part: _Part,
+    history: WorkflowHistory,
+    changes: Sequence[Change],
+    failure: BaseException | None,
+    converter: PayloadConverter,
+) -> None:
     if failure is not None:
         part.refusal = str(failure)
     if not changes:
         return
     run, execution = changes[0].run.id, _execution_of(history)
     part.changes += [_placed(change, execution) for change in changes]
-    part.attempts += _attempts(run, history.events)
+    part.attempts += _attempts(run, history.events, converter)
     status = _CLOSED.get(history.events[-1].event_type)
     if status is not None and changes[-1].run.ended_at is None:
         part.closed.append(ClosedRow(run, status, _time(history.events[-1])))
@@ -223,16 +232,21 @@ def _placed(change: Change, execution: str) -> Change:
     )
 
 
-def _attempts(run: str, events: Sequence[HistoryEvent]) -> list[AttemptRow]:
-    scheduled: dict[int, tuple[str, datetime]] = {}
+def _attempts(run: str, events: Sequence[HistoryEvent], converter: PayloadConverter) -> list[AttemptRow]:
+    scheduled: dict[int, tuple[str, datetime, int]] = {}
     rows = []
     for event in events:
         if event.event_type == _SCHEDULED:
-            scheduled[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id, _time(event)
+            asked = event.activity_task_scheduled_event_attributes
+            at, deliveries = _time(event), 0
+            if len(asked.input.payloads) > _FIRST_ARGUMENTS:
+                earlier = earlier_of(converter.from_payloads(asked.input.payloads))
+                at, deliveries = (at, 0) if earlier is None else (earlier.moment(), earlier.deliveries)
+            scheduled[event.event_id] = asked.activity_id, at, deliveries
         elif event.event_type == _STARTED:
             began = event.activity_task_started_event_attributes
-            path, at = scheduled[began.scheduled_event_id]
-            rows.append(AttemptRow(run, path, began.attempt, at, _time(event)))
+            path, at, deliveries = scheduled[began.scheduled_event_id]
+            rows.append(AttemptRow(run, path, deliveries + began.attempt, at, _time(event)))
     return rows
 
 

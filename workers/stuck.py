@@ -24,6 +24,7 @@ SILENCE: Final = timedelta(minutes=2)
 """A worker that is there asks at least once a minute."""
 
 _NOT_LOADED: Final = "not loaded"
+_NO_ACTION: Final = "This worker has no action"
 _MOST_WORDS: Final = 500
 
 
@@ -56,7 +57,10 @@ def stuck_run(look: RunLook) -> Iterator[Stuck]:
     if look.task is not None and look.task.attempt >= FAILED_TASKS:
         yield _failing_task(look, look.task)
     for activity in look.activities:
-        if _retries_for_ever(activity):
+        if activity.is_given_back:
+            # Its attempt says nothing: it counts what was none.
+            yield from () if activity.is_running else (_given_back(look, activity),)
+        elif _retries_for_ever(activity):
             yield _retrying(look, activity)
 
 
@@ -125,7 +129,9 @@ def in_order(found: Sequence[Stuck]) -> list[Stuck]:
 
 def _failing_task(look: RunLook, task: PendingTask) -> Stuck:
     why = task.failure or "Temporal tells no reason."
-    if _NOT_LOADED in why:
+    if _NO_ACTION in why:
+        cure = "Start a worker of a release that has the action; the run goes on by itself then."
+    elif _NOT_LOADED in why:
         cure = "Give the file of that version back to a worker; the run goes on by itself then."
     else:
         cure = "Mend the worker or go back to its last release; the run goes on by itself then. See the worker's log."
@@ -148,6 +154,15 @@ def _retrying(look: RunLook, activity: PendingActivity) -> Stuck:
     what = f"Attempt {activity.attempt} ({limit}) of {activity.action}, {following}. The last one failed: {why}."
     cure = f"Mend what it names, and it goes on by itself; or stop the run: saga cancel {look.workflow_id}"
     return _of(look, "activity-retries", activity.path, None, what, cure)
+
+
+def _given_back(look: RunLook, activity: PendingActivity) -> Stuck:
+    what = f"{activity.action} waits for a worker. The last one that took it: {_cut(activity.failure)}"
+    cure = (
+        f"Start a worker of a release that has {activity.action} on task queue {activity.queue!r}, or stop those that "
+        f"lack it; the run goes on by itself then."
+    )
+    return _of(look, "no-worker", activity.path, None, what, cure)
 
 
 def _waits_in(activity: PendingActivity, queue: str) -> bool:

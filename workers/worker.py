@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Interceptor, Plugin, UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from activities.registry import temporal_activities
+from activities.registry import ACTIONS, temporal_activities
 from activities.resources import Resources
 from contracts.names import TASK_QUEUE
 from workers.converter import with_converter
@@ -101,7 +101,7 @@ def make_worker(  # noqa: PLR0913 - the parts of a worker
         task_queue=task_queue,
         workflows=workflow_classes(library),
         activities=temporal_activities(resources),
-        interceptors=[ShellInterceptor(sink), *interceptors],
+        interceptors=[ShellInterceptor(sink, actions=frozenset(action.name for action in ACTIONS)), *interceptors],
         plugins=plugins,
         max_cached_workflows=bounds.cached_runs,
         max_concurrent_workflow_tasks=bounds.workflow_tasks,

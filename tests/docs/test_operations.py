@@ -17,6 +17,8 @@ from tests.docs.pages import first_cells, section
 def spelt(value: object) -> str:
     """Return a default as the table has it: nothing for none, durations as they are written."""
     if isinstance(value, timedelta):
+        if value < timedelta(minutes=1):
+            return f"{value // timedelta(seconds=1)}s"
         return f"{value.days}d" if value > timedelta(days=1) else f"{value // timedelta(hours=1)}h"
     return "" if value is None else str(value)
 

@@ -112,3 +112,14 @@ def test_words_of_others_are_cut() -> None:
     """A failure may be a whole page."""
     [found] = stuck_run(replace(RUN, activities=(replace(CHARGE, attempt=10, failure="x" * 10_000),)))
     assert len(found.what) < 700
+
+
+def test_step_whose_action_no_worker_has_waits_for_one() -> None:
+    """At once, with the queue on which one is wanted; one that is carried out again after a stop is not stuck."""
+    lacking = replace(CHARGE, attempt=2, failure="This worker has no action 'http.request'.", is_given_back=True)
+    [found] = stuck_run(replace(RUN, activities=(lacking,)))
+    assert (found.cause, found.step) == ("no-worker", "pay/charge")
+    assert "http.request waits for a worker" in found.what
+    assert "'saga'" in found.cure
+    stopped = replace(lacking, failure="Its worker was stopped in the middle of it.", is_running=True)
+    assert list(stuck_run(replace(RUN, activities=(stopped,)))) == []

@@ -26,6 +26,7 @@ from temporalio.exceptions import (
 
 from contracts.json import Json, NotJsonError, encode
 from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Outcome, Problem
+from contracts.steps import UNATTEMPTED, Earlier
 
 _ARMED = "armed"
 _LEFT_OUT = "left_out"
@@ -48,9 +49,20 @@ def problem_of(error: BaseException, *, single_attempt: bool = False) -> Problem
         single_attempt: Whether the operation is never tried again, so that "not started" is certain.
     """
     inner = _innermost(error)
+    if (earlier := unattempted(error)) is not None:
+        # It would have gone on with another worker, had nobody cancelled it.
+        return cancelled(started=earlier.unknown)
     if isinstance(inner, CancelledError):
         return cancelled(started=not (single_attempt and _never_started(error)))
     return _told(inner)
+
+
+def unattempted(error: BaseException) -> Earlier | None:
+    """Return what an activity left that ended with a delivery which was no attempt; None = it ended otherwise."""
+    inner = error.cause if isinstance(error, ActivityError) else None
+    if not isinstance(inner, ApplicationError) or inner.type != UNATTEMPTED or not inner.details:
+        return None
+    return Earlier.from_json(inner.details[0])
 
 
 def cancelled(*, started: bool) -> Problem:

@@ -18,6 +18,7 @@ from temporalio.worker import (
 )
 
 from workflows.temporal.course import SINK, SINK_OF_REPLAYS, Sink
+from workflows.temporal.operations import ACTIONS
 from workflows.temporal.run import SagaRun
 
 
@@ -27,14 +28,19 @@ class ShellInterceptor(Interceptor):
     Args:
         sink: Called in the workflow's thread after each event; None = nobody wants snapshots.
         replays: Whether it is called while replaying too, as whoever makes the projection again wants.
+        actions: The names of all that the worker can carry out; None = it is not known.
     """
 
-    def __init__(self, sink: Sink | None = None, *, replays: bool = False) -> None:
+    def __init__(
+        self, sink: Sink | None = None, *, replays: bool = False, actions: frozenset[str] | None = None
+    ) -> None:
         """Hand each new state of every run to `sink`."""
-        self._sink, self._replays = sink, replays
+        self._sink, self._replays, self._actions = sink, replays, actions
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> type[WorkflowInboundInterceptor]:
         """Make the sink known to the workflows and return the interceptor of their queries."""
+        if self._actions is not None:
+            input.unsafe_extern_functions[ACTIONS] = self._actions.__contains__
         if self._sink is not None:
             input.unsafe_extern_functions[SINK] = self._sink
             if self._replays:

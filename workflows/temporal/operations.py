@@ -3,6 +3,9 @@
 Each operation ends in exactly one event, except a cancelled timer, which ends in none. Activities and timers are
 watched by a callback on their handle rather than by a task of their own, which keeps a waiting run small. A child
 that is still being started is cancelled once it has started: before that, Temporal could not say how it ended.
+
+An activity that ended with a delivery which was no attempt of its step (`contracts.steps.Earlier`) does not end the
+operation: another activity goes on with it.
 """
 
 from __future__ import annotations
@@ -19,14 +22,22 @@ from temporalio.exceptions import FailureError
 from contracts.json import Json, Unusable, encode
 from contracts.names import short_id, workflow_id
 from contracts.problems import RUNTIME, Problem
+from contracts.steps import Earlier
 from workflows.engine.commands import Cancel, StartActivity, StartChild, StartTimer
 from workflows.engine.events import Done, Event, Failed, Fired
 from workflows.language.library import Library
 from workflows.temporal.arguments import slice_arguments
 from workflows.temporal.attributes import key_of, starting_attributes
 from workflows.temporal.budget import TaskBudget
-from workflows.temporal.failures import armed_of, cancelled, problem_of
-from workflows.temporal.options import local_options, priority, remote_options, summary, timer_duration
+from workflows.temporal.failures import armed_of, cancelled, problem_of, unattempted
+from workflows.temporal.options import (
+    going_on_options,
+    local_options,
+    priority,
+    remote_options,
+    summary,
+    timer_duration,
+)
 
 MEMO_CORRELATION = "correlation_id"
 MEMO_DEPTH = "depth"
@@ -37,6 +48,23 @@ _OF_A_COMMAND = 1000  # bytes, about, without its values
 Work = StartActivity | StartTimer | StartChild | Cancel
 Handle = asyncio.Task[Any]
 ChildHandle = workflow.ChildWorkflowHandle[Any, Any]
+
+
+ACTIONS = "saga_actions"
+
+
+class ActionNotLoadedError(RuntimeError):
+    """This worker lacks an action, which is carried out inside a workflow task: another worker takes the task."""
+
+    def __init__(self, action: str) -> None:
+        """Name the action, for whoever looks why the task fails."""
+        super().__init__(f"This worker has no action {action!r}.")
+
+
+def has_action(name: str) -> bool:
+    """Tell whether this worker can carry out an action; where nobody said what it can, it is believed to."""
+    known: Callable[[str], bool] | None = workflow.extern_functions().get(ACTIONS)
+    return known is None or known(name)
 
 
 def now_ms() -> int:
@@ -71,6 +99,8 @@ class Operations:
         self._pump: asyncio.Task[None] | None = None
         self._timers: dict[str, Handle] = {}
         self._work: dict[str, Handle] = {}
+        self._earlier: dict[str, Earlier] = {}
+        self._unwanted: set[str] = set()
         self._starting: dict[str, bool] = {}
 
     def carry_out(self, command: Work) -> None:
@@ -102,8 +132,11 @@ class Operations:
             self._start_held()
 
     def _start_activity(self, command: StartActivity) -> None:
-        args = [command.args, command.context.to_json()]
-        rules = command.execution
+        args: list[Json] = [command.args, command.context.to_json()]
+        rules, earlier = command.execution, self._earlier.pop(command.id, None)
+        if rules.local and not has_action(command.action):
+            self._crash(ActionNotLoadedError(command.action))
+            return
         handle: Handle
         if rules.local:
             # Its summary would be paid for and shown nowhere.
@@ -112,12 +145,27 @@ class Operations:
                 command.action, args=args, activity_id=short_id(command.id), **local_options(rules)
             )
         else:
-            title = summary(command.summary)
+            title, options = summary(command.summary), remote_options(rules)
+            if earlier is not None:
+                args.append(earlier.to_json())
+                options = going_on_options(rules, earlier, workflow.now())
             handle = workflow.start_activity(
-                command.action, args=args, activity_id=short_id(command.id), summary=title, **remote_options(rules)
+                command.action, args=args, activity_id=short_id(command.id), summary=title, **options
             )
-        single = not rules.local and rules.retry.attempts == 1
-        self._watch(command.id, handle, partial(_output, single_attempt=single))
+        single = not rules.local and rules.retry.attempts == 1 and earlier is None
+        self._work[command.id] = handle
+        handle.add_done_callback(partial(self._activity_ended, command, partial(_output, single_attempt=single)))
+
+    def _activity_ended(self, command: StartActivity, outcome: Callable[[str, Handle], Event], handle: Handle) -> None:
+        error = None if handle.cancelled() else handle.exception()
+        earlier = None if error is None or command.execution.local else unattempted(error)
+        if earlier is None or command.id in self._unwanted:
+            self._work_ended(command.id, outcome, handle)
+            return
+        del self._work[command.id]
+        self._earlier[command.id] = earlier
+        self._held.append(command)
+        self._start_held()
 
     def _start_timer(self, command: StartTimer) -> None:
         sleep = workflow.sleep(timer_duration(command.seconds), summary=summary(command.summary))
@@ -133,10 +181,12 @@ class Operations:
         waiting = next((command for command in self._held if command.id == identity), None)
         if waiting is not None:
             self._held.remove(waiting)
-            self._deliver(Failed(now_ms(), identity, cancelled(started=False)))
+            earlier = self._earlier.pop(identity, None)
+            self._deliver(Failed(now_ms(), identity, cancelled(started=earlier is not None and earlier.unknown)))
         elif identity in self._timers:
             self._timers.pop(identity).cancel()
         elif identity in self._work:
+            self._unwanted.add(identity)
             self._work[identity].cancel()
         elif identity in self._starting:
             self._starting[identity] = True
@@ -147,6 +197,7 @@ class Operations:
 
     def _work_ended(self, identity: str, outcome: Callable[[str, Handle], Event], handle: Handle) -> None:
         del self._work[identity]
+        self._unwanted.discard(identity)
         self._count_local_answer(identity, handle)
         error = None if handle.cancelled() else handle.exception()
         if error is not None and not isinstance(error, FailureError):

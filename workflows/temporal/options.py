@@ -7,13 +7,15 @@ few different rules and its runs ask for them at each step.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
+from contracts.steps import UNCOUNTED, Earlier
 from workflows.language.plan import Execution, Retry
 
 SUMMARY_LIMIT_BYTES = 400
@@ -39,6 +41,23 @@ def local_options(execution: Execution) -> dict[str, Any]:
         "retry_policy": retry_policy(execution.retry),
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }
+
+
+def going_on_options(execution: Execution, earlier: Earlier, now: datetime) -> dict[str, Any]:
+    """Return the keyword arguments of `workflow.start_activity` for a step that goes on in another activity.
+
+    Args:
+        execution: The step's rules.
+        earlier: What the activity before has left; its attempts count, and so does its time.
+        now: Workflow time.
+    """
+    counted = execution.retry.attempts
+    policy = replace(retry_policy(execution.retry), maximum_attempts=UNCOUNTED + counted if counted else 0)
+    options = remote_options(execution) | {"retry_policy": policy}
+    if execution.timeout is not None:
+        left = timedelta(seconds=execution.timeout) - (now - earlier.moment())
+        options["schedule_to_close_timeout"] = max(left, _SHORTEST_TIMER)
+    return options
 
 
 def retry_policy(retry: Retry) -> RetryPolicy:

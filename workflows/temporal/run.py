@@ -199,6 +199,7 @@ class SagaRun:
         return info.is_continue_as_new_suggested() if limit is None else info.get_current_history_length() > limit
 
     async def _woken(self) -> None:
+        self._raise_error()
         self._wake.clear()
         await self._wake.wait()
         self._raise_error()

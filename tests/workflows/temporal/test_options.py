@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import RetryPolicy as RetryPolicyMessage
 
+from contracts.steps import UNCOUNTED, Earlier
 from tests.workflows.temporal.plans import act, definition, plan
 from workflows.language.plan import Execution, Retry
 from workflows.temporal.attributes import business_key_of, changes, key_of, pinned_version, starting_attributes
-from workflows.temporal.options import local_options, remote_options, retry_policy, summary, timer_duration
+from workflows.temporal.options import (
+    going_on_options,
+    local_options,
+    remote_options,
+    retry_policy,
+    summary,
+    timer_duration,
+)
 
 FULL = Execution(attempt_timeout=5, timeout=60, heartbeat=2, queue="gpu", priority=2, retry=Retry(not_on=("rejected",)))
 
@@ -96,3 +105,18 @@ def test_key_of_the_start_goes_before_the_workflow_id() -> None:
     """A history that is replayed under another workflow id keeps its key."""
     assert business_key_of({"SagaKey": ["42"]}, "order", "order/other") == "42"
     assert business_key_of({}, "order", "order/other") == "other"
+
+
+def test_step_that_goes_on_has_what_is_left_of_its_time() -> None:
+    """Its attempts are counted by us, behind a limit that Temporal does not reach; without a limit there is none."""
+    earlier = Earlier(1, 1, unknown=True, scheduled_at="2026-03-01T12:00:00+00:00")
+    now = datetime(2026, 3, 1, 12, 0, 20, tzinfo=UTC)
+    options = going_on_options(FULL, earlier, now)
+    assert options["schedule_to_close_timeout"] == timedelta(seconds=40)
+    assert options["retry_policy"].maximum_attempts == UNCOUNTED + 5
+    assert options["retry_policy"].non_retryable_error_types == ("rejected",)
+    late = going_on_options(FULL, earlier, now + timedelta(hours=1))
+    assert late["schedule_to_close_timeout"] == timedelta(milliseconds=1)
+    endless = going_on_options(replace(FULL, retry=Retry(attempts=0), timeout=None), earlier, now)
+    assert endless["schedule_to_close_timeout"] is None
+    assert endless["retry_policy"].maximum_attempts == 0
