@@ -3,8 +3,8 @@
 Structured mode is a JSON object with `specversion`; binary mode has the attributes in headers that begin with
 `cloudEvents:` (or `cloudEvents_`) and the data as the body. Attributes that our envelope has a place for go there
 (`ATTRIBUTES`); every other extension goes into the metadata under its own name. What CloudEvents cannot say (a
-member with a name or a value that no extension may have) travels as JSON in one extension of ours, `sagaenvelope`,
-so that an event comes back as it was; `bridge/encoding.py` writes it.
+member with a name or a value that no extension may have, an id that is unique whatever the source) travels as JSON in
+one extension of ours, `sagaenvelope`, so that an event comes back as it was; `bridge/encoding.py` writes it.
 
 Data that is not JSON is not refused: text stays text, everything else is Base64, and the metadata says so. Batches
 are refused, since a message is acknowledged as a whole.
@@ -61,7 +61,17 @@ _PREFIXES = ("cloudevents:", "cloudevents_")
 def is_binary(properties: Properties) -> bool:
     """Tell whether a message is a CloudEvent in binary mode."""
     names = [*properties.headers, *(name.removeprefix(_LOST) for name in properties.unreadable)]
-    return any(name.lower().startswith(_PREFIXES) for name in names) and not _in_family(properties)
+    return any(map(is_attribute, names)) and not _in_family(properties)
+
+
+def is_attribute(header: str) -> bool:
+    """Tell whether a header is an attribute of a CloudEvent in binary mode."""
+    return header.lower().startswith(_PREFIXES)
+
+
+def attribute_in_json(value: object) -> object:
+    """Return what reads as the same attribute and JSON can say: of moments and bytes the usual text."""
+    return _extension("", value) if isinstance(value, datetime | bytes | bytearray) else value
 
 
 def is_structured(document: Json, properties: Properties) -> bool:
@@ -91,12 +101,12 @@ def read_binary(body: bytes, properties: Properties) -> Event:
     Raises:
         MalformedEventError: It is no CloudEvent 1.0.
     """
-    lost = [name for name in properties.unreadable if name.removeprefix(_LOST).lower().startswith(_PREFIXES)]
+    lost = [name for name in properties.unreadable if is_attribute(name.removeprefix(_LOST))]
     properties.refuse_unreadable("headers", *lost, needed_for="An attribute of a CloudEvent in binary mode")
     attributes = {
         name[len(HEADER) :].lower(): value
         for name, value in properties.headers.items()
-        if name.lower().startswith(_PREFIXES) and value is not None
+        if is_attribute(name) and value is not None
     }
     attributes |= {name: _moment_in(attributes[name]) for name in _MOMENTS if name in attributes}
     content_type = properties.content_type or attributes.get("datacontenttype")
@@ -134,6 +144,7 @@ def _event(attributes: Mapping[str, Any], data: Json, more: Mapping[str, Json], 
         data=data,
         metadata={**more, **_metadata(attributes), **_mapping(kept.get("metadata", {}))},
         expires_at=None if expiry is None else moment(expiry, "expirytime"),
+        unique_id=kept.get("unique_id") is True,
         filled=frozenset() if "time" in attributes else frozenset({"timestamp"}),
     )
 

@@ -106,16 +106,16 @@ Message: TypeAlias = SignalDispatch | CorrelateDispatch | CancelDispatch
 Dispatch: TypeAlias = StartDispatch | Message
 
 
-def request_id(event_id: str, definition: str, trigger: int, purpose: str, salt: str = "") -> str:
+def request_id(identity: str, definition: str, trigger: int, purpose: str, salt: str = "") -> str:
     """Return the id of one request: the same for every delivery of the event.
 
     Args:
-        event_id: Id of the event.
+        identity: What tells the event from all others.
         definition: Id of the definition.
         trigger: Place of the trigger in the definition, from 0.
         purpose: `start`, `signal` or `cancel`.
         salt: Something that makes the request another one although the event is the same, such as the id of a replay
             that is to do everything again.
     """
-    parts = (event_id, definition, str(trigger), purpose) + ((salt,) if salt else ())
+    parts = (identity, definition, str(trigger), purpose) + ((salt,) if salt else ())
     return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))

@@ -83,7 +83,9 @@ def _attributes(event: Event) -> dict[str, str | int | bool]:
     if event.expires_at is not None:
         attributes["expirytime"] = in_words(event.expires_at)
     extensions, left = _extensions(event.metadata)
-    kept: dict[str, Json] = {} if source == event.source else {"source": event.source}
+    kept: dict[str, Json] = {"unique_id": True} if event.unique_id else {}
+    if source != event.source:
+        kept["source"] = event.source
     if left:
         kept["metadata"] = left
     return attributes | extensions | ({ENVELOPE: json.dumps(kept)} if kept else {})

@@ -27,7 +27,7 @@ from contracts.json import Json
 
 __all__ = ("MAX_BYTES", "MAX_DEPTH", "TRACE_HEADERS", "Properties", "decode")
 
-TRACE_HEADERS: Final = ("traceparent", "tracestate")
+TRACE_HEADERS: Final = frozenset({"traceparent", "tracestate"})
 _KEYS = ("correlation_id", "group_id")
 _MAX_TRACE = 1024
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
@@ -44,8 +44,8 @@ def decode(body: bytes, properties: Properties) -> Event:
     if "group_id" not in own:
         # Without its key the event would be in order with nothing, which nobody notices.
         properties.refuse_unreadable("headers", f"header {GROUP_HEADER}", needed_for="`metadata.group_id`")
-    transported, expiry = _transported(properties), _expiry(properties)
-    filled = event.filled | {f"metadata.{name}" for name in transported.keys() - own.keys()}
+    transported, expiry = _transported(properties, own), _expiry(properties)
+    filled = event.filled | {f"metadata.{name}" for name in transported}
     if event.expires_at is None and expiry is not None:
         return replace(event, metadata={**transported, **own}, expires_at=expiry, filled=filled | {"expires_at"})
     return replace(event, metadata={**transported, **own}, filled=filled)
@@ -85,6 +85,7 @@ def _seed(envelope: Mapping[str, Any], properties: Properties) -> Event:
         data=_data(envelope),
         metadata=_metadata(envelope),
         expires_at=moment(envelope["expires_at"], "expires_at") if "expires_at" in envelope else None,
+        unique_id=envelope.get("unique_id") is not False,
         filled=frozenset() if "timestamp" in envelope else frozenset({"timestamp"}),
     )
 
@@ -110,14 +111,14 @@ def _with_texts(metadata: Mapping[str, Json]) -> dict[str, Json]:
     return others | {name: value for name, value in keys.items() if value is not None}
 
 
-def _transported(properties: Properties) -> dict[str, Json]:
-    """Return the metadata that the message has outside its body."""
+def _transported(properties: Properties, own: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the metadata that the message has outside its body, and that its own does not have."""
     found: dict[str, Json] = {}
-    if correlation := key_text(properties.correlation_id, "correlation_id"):
-        found["correlation_id"] = correlation
-    if group := key_text(properties.headers.get(GROUP_HEADER), GROUP_HEADER):
-        found["group_id"] = group
-    for name in TRACE_HEADERS:
+    if "correlation_id" not in own and (value := key_text(properties.correlation_id, "correlation_id")):
+        found["correlation_id"] = value
+    if "group_id" not in own and (value := key_text(properties.headers.get(GROUP_HEADER), GROUP_HEADER)):
+        found["group_id"] = value
+    for name in TRACE_HEADERS - own.keys():
         value = properties.headers.get(name)
         # A trace context that cannot be read is left out: that is what its specification asks for.
         if isinstance(value, str) and len(value) <= _MAX_TRACE and _PRINTABLE.fullmatch(value):

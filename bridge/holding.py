@@ -121,4 +121,5 @@ def _event_of(envelope: Mapping[str, Json]) -> Event:
         data=envelope["data"],
         metadata=metadata if isinstance(metadata, dict) else {},
         expires_at=None if expiry is None else datetime.fromisoformat(str(expiry)),
+        unique_id=envelope.get("unique_id") is not False,
     )

@@ -39,6 +39,6 @@ def _level(left: timedelta) -> int:
 
 def _conflict(event: Event) -> str:
     return (
-        f"Another event with the id {event.id!r} was here before, with other contents. "
+        f"Another event with the id {event.identity!r} was here before, with other contents. "
         "Two events must have two ids: correct the producer, then edit the id and retry, or drop it."
     )

@@ -214,7 +214,7 @@ class Keeper:
             await claim.postpone(messages[0].request_id)
 
     async def _lose(self, claim: Claim, held: Held, error: PermanentError) -> None:
-        _log.warning("held_lost", event_id=held.event.id, target=claim.target, code=error.code)
+        _log.warning("held_lost", event_id=held.event.identity, target=claim.target, code=error.code)
         await self._lost(held, error)
         await claim.remove(held.message.request_id)
 

@@ -92,7 +92,7 @@ CONFLICT: Final = "event-conflict"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result for one delivery. The id and type are None where the message is no event."""
+    """The result for one delivery. Identity (`event_id`) and type are None where the message is no event."""
 
     event_id: str | None
     event_type: str | None

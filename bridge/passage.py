@@ -77,14 +77,16 @@ class Passage:
 
     def outcome(self, result: Result) -> Outcome:
         """Return the outcome for people and counters."""
-        return Outcome(self.event.id, self.event.type, self.delivery.routing_key, self.delivery.attempts + 1, result)
+        return Outcome(
+            self.event.identity, self.event.type, self.delivery.routing_key, self.delivery.attempts + 1, result
+        )
 
     def mark(self, outcome: Outcome) -> Mark | None:
         """Return what the log keeps of the outcome; None where it keeps nothing."""
         if self.verdict is None or outcome.word not in _LOGGED:
             return None
         reason = outcome.result.reason if isinstance(outcome.result, Refused) else None
-        return Mark(self.event.id, outcome.word, self.effects_in_json(), reason)
+        return Mark(self.event.identity, outcome.word, self.effects_in_json(), reason)
 
     def signalled(self) -> list[Dispatch]:
         """Return the dispatches that reached their runs."""

@@ -102,8 +102,8 @@ class Recording:
         """Note that an event will come back, so that later ones with its key stay behind it, and what it did so far."""
 
         async def delay() -> bool:
-            key = arrival.group_key or arrival.event.id
-            return await event_log.delay(self.database, arrival.event.id, key, RETRY_DELAYS[level], effects)
+            key = arrival.group_key or arrival.event.identity
+            return await event_log.delay(self.database, arrival.event.identity, key, RETRY_DELAYS[level], effects)
 
         while not await self._at_last(lambda: self.breaker.protect(lambda: persistently(delay))):
             await self.record(arrival)

@@ -123,7 +123,7 @@ class _EventBindings:
         raise KeyError(name)
 
     def uuid(self) -> str:
-        return self._event.id
+        return self._event.identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class _Candidate:
                 return self._cancel(cancel)
 
     def _start(self, start: Start, key: str | None) -> StartDispatch:
-        named, given = self.event.id if key is None else key, self._value(start.input)
+        named, given = self.event.identity if key is None else key, self._value(start.input)
         return StartDispatch(
             definition=self.library.choose(self.definition.id, named, given) or self.definition,
             workflow_id=self._workflow_id(named),
@@ -197,7 +197,7 @@ class _Candidate:
     def _cancel(self, cancel: Cancel) -> CancelDispatch:
         return CancelDispatch(
             workflow_id=self._workflow_id(self._key(cancel.key)),
-            reason=f"Event {self.event.type} ({self.event.id})",
+            reason=f"Event {self.event.type} ({self.event.identity})",
             if_missing=_if_absent(cancel.if_missing),
             request_id=self._request_id("cancel"),
             asker=self._asker,
@@ -246,7 +246,7 @@ class _Candidate:
         return identity
 
     def _request_id(self, purpose: str) -> str:
-        return request_id(self.event.id, self.definition.id, self.index, purpose, self.salt)
+        return request_id(self.event.identity, self.definition.id, self.index, purpose, self.salt)
 
 
 def _holds(trigger: EventTrigger | ScheduleTrigger) -> bool:

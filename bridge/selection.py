@@ -173,7 +173,7 @@ def fits(event: Event, condition: Expression | None) -> bool:
     except ExpressionFailure:
         return False
     if not isinstance(holds, bool):
-        raise BadFilterError(f"For event {event.id} it is neither true nor false.")
+        raise BadFilterError(f"For event {event.identity} it is neither true nor false.")
     return holds
 
 
@@ -204,7 +204,7 @@ class _EventAlone:
         raise KeyError(name)
 
     def uuid(self) -> str:
-        return self._event.id
+        return self._event.identity
 
 
 def _pointed(text: str, offset: int, message: str) -> str:

@@ -30,20 +30,20 @@ class Settling:
     async def delivered(self, held: Held, effect: Effect) -> None:
         """Mark the event as dispatched, with this effect."""
         effects = {held.message.request_id: in_json(effect)}
-        await self.recording.mark(Mark(held.event.id, "dispatched", effects, of_held=True))
+        await self.recording.mark(Mark(held.event.identity, "dispatched", effects, of_held=True))
 
     async def lost(self, held: Held, error: PermanentError) -> None:
         """Put the event aside, and mark it as dead-lettered."""
         letter = _letter(held, error, datetime.now(UTC))
         await self.recording.breaker.protect(lambda: dead_letters.add(self.recording.database, [letter]))
-        await self.recording.mark(Mark(held.event.id, "dead-lettered", reason=str(error), of_held=True))
+        await self.recording.mark(Mark(held.event.identity, "dead-lettered", reason=str(error), of_held=True))
 
 
 def _letter(held: Held, error: PermanentError, now: datetime) -> Letter:
     event = held.event
     return Letter(
         letter_id=str(uuid.uuid5(_LETTERS, held.message.request_id)),
-        event_id=event.id,
+        event_id=event.identity,
         event_type=event.type,
         exchange=EXCHANGE_EVENTS,
         routing_key=event.type,

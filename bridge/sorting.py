@@ -36,7 +36,7 @@ def place(event: Event, priority: int, routing: Routing, topology: Topology) -> 
         routing: What it asks for.
         topology: The rules and the classes.
     """
-    key = event.group_id or _by_rule(event, topology) or routing.first_key or event.id
+    key = event.group_id or _by_rule(event, topology) or routing.first_key or event.identity
     return Place(_bounded(key), topology.class_of(priority))
 
 
@@ -73,4 +73,4 @@ class _EventAlone:
         raise KeyError(name)
 
     def uuid(self) -> str:
-        return self._event.id
+        return self._event.identity

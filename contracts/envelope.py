@@ -1,18 +1,22 @@
 """The event envelope: what travels on the bus.
 
 The form is the seed's: `event_id`, `event_type`, `event_version`, `timestamp`, `source`, `data`, `metadata`, and
-`expires_at` where the producer says until when it is of use. Expressions see it under shorter names as well
-(`event.id`, `event.type`, `event.data`), which `as_binding` gives. What the product itself reads of the metadata has
-a property here, so that its names are spelled once.
+`expires_at` where the producer says until when it is of use. One member is ours, and there only where it is false:
+`unique_id`, so that what came as a CloudEvent stays that event when it comes again in this form. Expressions see an
+event under shorter names as well (`event.id`, `event.type`, `event.data`), which `as_binding` gives. What the product
+itself reads of the metadata has a property here, so that its names are spelled once.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from contracts.json import Json
+
+_MAX_IDENTITY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class Event:
     """One event.
 
     Attributes:
-        id: Unique id; a repeated delivery has the same.
+        id: Unique id; a repeated delivery has the same. See `identity`.
         type: Dotted type, such as `agent.created`; also the routing key.
         version: Version of the type's schema, such as `1.0`.
         time: When it happened; aware.
@@ -28,6 +32,7 @@ class Event:
         data: The payload.
         metadata: `correlation_id`, `causation_id`, `group_id` and what else the producer sends.
         expires_at: From when on it is of no use and is not carried out; aware. None = never.
+        unique_id: Whether the id is unique by itself. That of a CloudEvent is so only together with its source.
         filled: What of it the producer did not say and the message that brought it has filled in: `timestamp`,
             `expires_at`, `metadata.NAME`. It is not of the content: events that differ in nothing else are equal.
     """
@@ -40,12 +45,25 @@ class Event:
     data: Json
     metadata: Mapping[str, Json] = field(default_factory=dict)
     expires_at: datetime | None = None
+    unique_id: bool = True
     filled: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
+    def identity(self) -> str:
+        """What tells it from all other events: its id, or where that is not unique `SOURCE#ID`; at most 200 characters.
+
+        In the source `%` and `#` are written as `%25` and `%23`, so that no two pairs give one text. What would be too
+        long for an index is `sha256:` and the digest of that text.
+        """
+        if self.unique_id:
+            return self.id
+        readable = f"{self.source.replace('%', '%25').replace('#', '%23')}#{self.id}"
+        return readable if len(readable) <= _MAX_IDENTITY else f"sha256:{hashlib.sha256(readable.encode()).hexdigest()}"
+
+    @property
     def correlation_id(self) -> str:
-        """The id that ties events of one cause together; the event's own where none was given."""
-        return self._key("correlation_id") or self.id
+        """The id that ties events of one cause together; the event's own identity where none was given."""
+        return self._key("correlation_id") or self.identity
 
     @property
     def group_id(self) -> str | None:
@@ -95,7 +113,7 @@ class Event:
             "data": self.data,
             "metadata": dict(self.metadata),
         }
-        return envelope | self._expiry()
+        return envelope | self._expiry() | ({} if self.unique_id else {"unique_id": False})
 
     def as_binding(self) -> dict[str, Json]:
         """Return what expressions see as `event`."""

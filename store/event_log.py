@@ -5,6 +5,9 @@ hundred events. `record` need not wait for the disk: what it writes belongs to a
 and `mark`, which comes before the acknowledgement, waits for both. An event that two bridges record at one moment is
 new for one of them only.
 
+What tells events apart is their identity, which is what `event_id` is here and in the tables: the event's id, or for
+a CloudEvent its source and id.
+
 The log has a partition a day. Whoever follows it uses `store/event_reader.py`.
 """
 
@@ -78,7 +81,7 @@ class Mark:
     """What became of an event.
 
     Attributes:
-        event_id: The event.
+        event_id: The event, by its identity.
         outcome: dispatched, unrouted, dead-lettered, expired or held.
         effects: What it did, by request id: `{"kind", "workflow_id", "run_id"}`; added to what is on record.
         reason: Why, where it was not dispatched.
@@ -172,6 +175,8 @@ async def delay(
 ) -> bool:
     """Remember that an event waits so long for its next try, until it is marked, and what it did so far.
 
+    `event_id` is the event's identity.
+
     Returns:
         Whether it was on record; see `mark`.
     """
@@ -230,7 +235,7 @@ def _columns(arrivals: Sequence[Arrival]) -> tuple[list[Any], ...]:
 def _row(arrival: Arrival) -> tuple[Any, ...]:
     event = arrival.event
     return (
-        event.id,
+        event.identity,
         arrival.digest,
         event.type,
         _text(event.version),

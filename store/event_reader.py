@@ -53,7 +53,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """A row of the log; `envelope` is the event as it travelled."""
+    """A row of the log; `envelope` is the event as it travelled, and `event_id` its identity."""
 
     xact: int
     position: int
@@ -109,7 +109,7 @@ async def horizon(database: Database) -> Cursor:
 
 
 async def find(database: Database, event_id: str) -> list[Logged]:
-    """Return the rows of an id, the oldest first: several where it came again after the window of deduplication."""
+    """Return an event's rows by its identity, the oldest first: several where it came again after the window."""
     return _logged(await database.fetch(_SQL["find"], event_id))
 
 

@@ -203,4 +203,5 @@ def _event(text: str) -> Event:
         data=envelope["data"],
         metadata=envelope["metadata"],
         expires_at=None if expires is None else datetime.fromisoformat(expires),
+        unique_id=envelope.get("unique_id") is not False,
     )

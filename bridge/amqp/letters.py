@@ -21,6 +21,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said, unreadable_of
 from bridge.amqp.outlets import CODE, LAST, LETTER, REASON
+from bridge.cloudevents import attribute_in_json, is_attribute
 from bridge.envelope import Properties, decode
 from bridge.errors import GaveUpError, MalformedEventError
 from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS
@@ -87,7 +88,9 @@ def letter_of(message: AbstractIncomingMessage) -> Letter:
         attempts=_number(headers.get(ATTEMPTS_HEADER)) or sum(death.count for death in deaths) or 1,
         first_at=_moment(headers.get(FIRST)) or message.timestamp or last,
         last_at=last,
-        headers={name: _as_json(value) for name, value in headers.items()},
+        headers={
+            name: _as_json(attribute_in_json(value) if is_attribute(name) else value) for name, value in headers.items()
+        },
         properties=_properties(message),
         content_type=_text(message.content_type),
         body=message.body,
@@ -150,7 +153,7 @@ def _event(delivery: Delivery) -> tuple[str | None, str | None]:
         event = decode(delivery.body, delivery.properties)
     except MalformedEventError:
         return _text(delivery.message.message_id), _text(delivery.message.type)
-    return event.id, event.type
+    return event.identity, event.type
 
 
 def _given_id(headers: Mapping[str, Any]) -> str | None:

@@ -111,5 +111,5 @@ async def open_outlets(channel: AbstractChannel, limit: timedelta) -> Outlets:
 def _letter_id(delivery: Delivery, refused: Refused, event: Event | None) -> str:
     """The same for each copy of one refusal, another for another content and for each replay of the event."""
     parts = [hashlib.sha256(delivery.body).hexdigest(), delivery.routing_key, str(delivery.attempts)]
-    parts += [str(delivery.message.message_id)] if event is None else [event.id, event.replay_id or ""]
+    parts += [str(delivery.message.message_id)] if event is None else [event.identity, event.replay_id or ""]
     return str(uuid.uuid5(_LETTERS, "\n".join([refused.code, *parts])))

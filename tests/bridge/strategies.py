@@ -54,4 +54,5 @@ events = st.builds(
         lambda metadata: {name: value for name, value in metadata.items() if name not in KEYS or is_key(value)}
     ),
     expires_at=st.none() | moments,
+    unique_id=st.booleans(),
 )

@@ -45,7 +45,9 @@ def _decoded(encoded: Encoded) -> Event:
 def test_decode_reads_a_cloud_event_in_structured_mode() -> None:
     """Its attributes become the members of our envelope."""
     moment = datetime(2030, 1, 31, 8, tzinfo=UTC)
-    expected = Event("A234-1234-1234", STRUCTURED["type"], "1.0", moment, "/shop/till-4", {"order_id": "A1"})
+    expected = Event(
+        "A234-1234-1234", STRUCTURED["type"], "1.0", moment, "/shop/till-4", {"order_id": "A1"}, unique_id=False
+    )
     assert _structured() == expected
 
 
@@ -265,6 +267,14 @@ def test_encode_writes_attributes_that_cloud_events_allow(event: Event) -> None:
     for name, value in document.items():
         assert name in {"data", "data_base64"} or (name.isascii() and name.isalnum() and name == name.lower())
         assert name == "data" or isinstance(value, str | int | bool)
+
+
+def test_encode_says_that_an_id_is_unique_by_itself() -> None:
+    """As a CloudEvent its id needs the source, which it does not for us."""
+    event = Event("e", "a.b", "1.0", datetime(2030, 1, 1, tzinfo=UTC), "s", {})
+    assert _decoded(encode(event, "cloudevents")).identity == "e"
+    foreign = json.loads(encode(replace(event, unique_id=False), "cloudevents").body)
+    assert "sagaenvelope" not in foreign
 
 
 def test_encode_puts_group_and_trace_context_into_the_headers() -> None:

@@ -126,6 +126,13 @@ def test_decode_reads_the_keys_of_the_metadata(said: object, expected: str) -> N
     assert (event.group_id, event.correlation_id) == (expected, expected)
 
 
+def test_decode_needs_no_key_of_the_message_where_the_metadata_has_one() -> None:
+    """What is not used may be as odd as it likes."""
+    message = Properties(correlation_id="a\x00b", headers={"x-group-id": b"\xff"})
+    said = _with(metadata={"group_id": "g", "correlation_id": "c"})
+    assert decode(said, message) == decode(said, NONE)
+
+
 @pytest.mark.parametrize("header", [b"\xff", 7, "a\nb", "x" * 1_025])
 def test_decode_passes_over_a_trace_context_that_cannot_be_read(header: object) -> None:
     """A broken trace costs no event."""

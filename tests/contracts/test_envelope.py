@@ -20,6 +20,27 @@ def test_group_id_is_a_text_or_a_whole_number(value: Json, expected: str | None)
     assert replace(EVENT, metadata={"group_id": value}).group_id == expected
 
 
+def test_identity_is_the_id_unless_that_needs_its_source() -> None:
+    """A CloudEvent's id is unique only together with its source, and no two pairs have one identity."""
+    assert EVENT.identity == "e-1"
+    assert replace(EVENT, unique_id=False, source="/till").identity == "/till#e-1"
+    pairs = [("a#b", "c"), ("a", "b#c"), ("a%23b", "c"), ("a#b#c", ""), ("", "a#b#c")]
+    assert len({replace(EVENT, unique_id=False, source=source, id=each).identity for source, each in pairs}) == 5
+
+
+def test_identity_fits_an_index_however_long_its_parts_are() -> None:
+    """Those that are long stay different."""
+    events = [replace(EVENT, unique_id=False, source="s" * 1_000, id=end + "\U0001f600" * 199) for end in "ab"]
+    identities = {event.identity for event in events}
+    assert len(identities) == 2
+    assert all(len(identity) <= 200 for identity in identities)
+
+
+def test_correlation_id_of_a_cloud_event_is_its_identity() -> None:
+    """Two of one id have nothing in common."""
+    assert replace(EVENT, unique_id=False).correlation_id == "shop#e-1"
+
+
 @pytest.mark.parametrize(("value", "expected"), [("c", "c"), ("", "e-1"), (7, "7"), (True, "e-1")])
 def test_correlation_id_falls_back_to_the_events_own(value: Json, expected: str) -> None:
     """Every event correlates with itself at least."""

@@ -98,6 +98,17 @@ async def test_record_ignores_how_an_event_travelled(database: Database) -> None
     assert (await find(database, "evt-1"))[0].envelope["metadata"] == {"traceparent": "00-a"}
 
 
+async def test_record_knows_events_by_source_and_id_where_the_id_is_not_unique(database: Database) -> None:
+    """Each is recorded, delayed and marked for itself."""
+    both = [replace(arrival(data=source).event, source=source, unique_id=False) for source in ("a", "b")]
+    arrivals = [Arrival(each, "k", 0, digest_of(each)) for each in both]
+    assert await statuses(database, *arrivals) == ["new", "new"]
+    await mark(database, [Mark("a#evt-1", "dispatched")])
+    assert await delay(database, "b#evt-1", "k", timedelta(minutes=1))
+    assert await statuses(database, *arrivals) == ["duplicate", "again"]
+    assert [(await find(database, each.identity))[0].outcome for each in both] == ["dispatched", None]
+
+
 async def test_record_ignores_what_the_message_filled_in(database: Database) -> None:
     """Only what stands in the place of what the producer left out, and in no other member of that name."""
     first = arrival(correlation_id="c-1", timestamp="own").event

@@ -43,7 +43,8 @@ async def _ids(database: Database, shard: int) -> list[str]:
 async def test_outbox_gives_back_what_was_written(database: Database) -> None:
     """The event is the same, whatever its text and numbers, and so is its priority."""
     data: Json = {"text": "ü\x00\n\\", "big": 2**70, "small": 1e-300, "none": None, "list": [True, []]}
-    event = Event("evt-1", "a.b", "2.1", MOMENT, "s", data, {"group_id": "g"}, MOMENT + timedelta(hours=1))
+    ends = MOMENT + timedelta(hours=1)
+    event = Event("evt-1", "a.b", "2.1", MOMENT, "s", data, {"group_id": "g"}, ends, unique_id=False)
     await add_alone(database, event, 7)
     async with claimed(database, shard_of(event)) as claim:
         assert claim is not None

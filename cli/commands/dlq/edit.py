@@ -38,7 +38,7 @@ def command(identity: int, file: BinaryIO | None, as_json: bool) -> None:
     is_changed = body is not None and body != letter.body
     event_id = letter.event_id
     if body is not None and is_changed:
-        event_id = event_of(letter, body).id
+        event_id = event_of(letter, body).identity
         loop.run(_store(settings, identity, body))
     if as_json:
         print_json({"id": identity, "event_id": event_id, "changed": is_changed})

@@ -75,9 +75,9 @@ async def _publish(database: Database, publisher: Publisher, letter: StoredLette
     event = event_of(letter)
     if event.is_expired(datetime.now(UTC)):
         raise BadInputError(f"Its time is over since {event.expires_at}; edit `expires_at` first.")
-    if letter.code == CONFLICT and event.id == letter.event_id:
+    if letter.code == CONFLICT and event.identity == letter.event_id:
         # It would come as a replay of the event that had this id first, whose effects are on record, and do nothing.
-        raise BadInputError(f"Another event has its id, {event.id}: edit its event_id first.")
+        raise BadInputError(f"Another event has its id, {event.identity}: edit its event_id first.")
     await publisher.publish(retried(event), priority=priority_of(letter))
     await set_state(database, [letter.id], "retried")
 

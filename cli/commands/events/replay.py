@@ -95,7 +95,7 @@ def _show(found: Survey) -> None:
     print_table(("TYPE", "EVENTS"), [(name, f"{count:,}") for name, count in types])
     click.echo(f"{sum(found.types.values()):,} events would be published. The first:")
     for event in found.first:
-        click.echo(f"  {in_words(event.time)}  {clean(event.type)}  {clean(event.id)}")
+        click.echo(f"  {in_words(event.time)}  {clean(event.type)}  {clean(event.identity)}")
 
 
 async def _begin(settings: Settings, criteria: Criteria, rate: float | None, yes: bool) -> None:

@@ -12,7 +12,9 @@ from aio_pika import Message
 from aio_pika.abc import AbstractIncomingMessage
 from pamqp.common import FieldTable
 
+from bridge.amqp.delivery import Delivery
 from bridge.amqp.letters import event_of, letter_of, priority_of, retried
+from bridge.envelope import decode
 from bridge.errors import MalformedEventError
 from bridge.topology.names import EXCHANGE_DEAD_LETTERS
 from tests.bridge.library import event
@@ -128,6 +130,18 @@ async def test_event_is_the_one_that_was_sent(letterbox: Bus) -> None:
     letter = letter_of(await put(letterbox, sent))
     assert (event_of(letter).id, event_of(letter).time, event_of(letter).group_id) == ("m-1", when, "g")
     assert event_of(letter, BODY).data == {"a": 1}
+
+
+async def test_event_in_binary_mode_is_the_one_that_was_sent(letterbox: Bus) -> None:
+    """Attributes for which AMQP has types of its own are kept as what they read as."""
+    said: FieldTable = {"specversion": "1.0", "id": "e", "source": "/till", "type": "a.b"}
+    said |= {"mark": bytearray(b"\x00\xff"), "seen": datetime(2030, 1, 31, 8, tzinfo=UTC)}
+    headers: FieldTable = {f"cloudEvents:{name}": value for name, value in said.items()}
+    when = datetime(2030, 1, 1, tzinfo=UTC)
+    message = await put(letterbox, Message(b"{}", headers=headers, content_type="application/json", timestamp=when))
+    event_read = event_of(letter_of(message))
+    assert event_read == decode(message.body, Delivery.of(message, "q").properties)
+    assert event_read.metadata == {"mark": "AP8=", "seen": "2030-01-31T08:00:00Z"}
 
 
 def test_retry_is_a_replay_of_what_is_left() -> None:
