@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, Plugin
 from temporalio.service import RPCError, RPCStatusCode
 
+from cli.patience import patiently
 from cli.settings import Settings, amqp_url, database_url, temporal_connect_config
 from contracts.errors import ServiceUnreachableError, TemporaryError
 from workers.converter import data_converter
@@ -52,6 +55,36 @@ async def temporal(settings: Settings, plugins: Sequence[Plugin] = ()) -> AsyncI
     address = config.get("target_host", "")
     with temporal_errors(address):
         yield await _connect(config, address, plugins)
+
+
+@asynccontextmanager
+async def temporal_to_serve(settings: Settings, plugins: Sequence[Plugin] = ()) -> AsyncIterator[Client]:
+    """The same for a process that serves: it waits until Temporal answers and has the namespace.
+
+    Raises:
+        RefusedByTemporalError: Temporal does not let us in.
+    """
+    async with patiently(lambda: _with_namespace(settings, plugins)) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _with_namespace(settings: Settings, plugins: Sequence[Plugin]) -> AsyncIterator[Client]:
+    async with temporal(settings, plugins) as client:
+        # A worker whose namespace cannot be described ends with an error of the SDK's that names neither.
+        await _find_namespace(client)
+        yield client
+
+
+async def _find_namespace(client: Client) -> None:
+    request = DescribeNamespaceRequest(namespace=client.namespace)
+    try:
+        await client.workflow_service.describe_namespace(request, timeout=timedelta(seconds=_CONNECT_SECONDS))
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:
+            raise
+        cure = f"make the namespace {client.namespace!r} there, or set TEMPORAL_NAMESPACE to one that there is"
+        raise ServiceUnreachableError("Temporal", client.service_client.config.target_host, cure) from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from cli.definitions import default_folder, definitions_option, load_library
 from cli.health import Health
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
+from cli.patience import patiently
 from cli.rollouts import following_rollouts
 from cli.settings import Settings, load_settings
 from cli.tracing import traced
@@ -29,8 +30,8 @@ def command(paths: tuple[Path, ...]) -> None:
     """Turn events from RabbitMQ into runs and signals, until Ctrl-C or SIGTERM.
 
     Temporal is found by TEMPORAL_ADDRESS, RabbitMQ by SAGA_AMQP_URL, PostgreSQL by SAGA_DATABASE_URL; without them,
-    where `saga up` runs in this folder. Several bridges share the work. With SAGA_HTTP_PORT it takes webhooks too,
-    with SAGA_METRICS_PORT it shows metrics to Prometheus.
+    where `saga up` runs in this folder. What does not answer yet is waited for. Several bridges share the work. With
+    SAGA_HTTP_PORT it takes webhooks too, with SAGA_METRICS_PORT it shows metrics to Prometheus.
 
     \b
     Examples:
@@ -50,10 +51,12 @@ async def _serve(
 ) -> None:
     broker, store = connections.require_broker(settings), connections.require_database(settings)
     async with (
-        connections.temporal(settings, plugins) as client,
-        open_database(store) as database,
+        connections.temporal_to_serve(settings, plugins) as client,
+        patiently(lambda: open_database(store)) as database,
         following_rollouts(lambda: library, database) as rolled,
-        bridged(Services(broker, client, database), rolled, settings, lambda: bus, metrics, health) as bridge,
+        patiently(
+            lambda: bridged(Services(broker, client, database), rolled, settings, lambda: bus, metrics, health)
+        ) as bridge,
     ):
         click.echo(f"Bridge consumes events for task queue {settings.task_queue!r}.", err=True)
         await bridge.ended()

@@ -17,6 +17,7 @@ from cli.health import Health
 from cli.logs import log_to_stderr
 from cli.metrics import serving_metrics
 from cli.output import counted
+from cli.patience import patiently
 from cli.rollouts import following_rollouts
 from cli.serving import opened_resources, running_worker
 from cli.settings import Settings, amqp_url, database_url, load_settings
@@ -31,8 +32,8 @@ def command(paths: tuple[Path, ...]) -> None:
 
     Temporal is found by TEMPORAL_ADDRESS (and the other settings of Temporal's own command line), PostgreSQL by
     SAGA_DATABASE_URL, RabbitMQ by SAGA_AMQP_URL; without them, where `saga up` runs in this folder. Without a
-    database or a broker, actions that need one wait for a worker that has it. With SAGA_METRICS_PORT it shows metrics
-    to Prometheus.
+    database or a broker, actions that need one wait for a worker that has it. What does not answer yet is waited
+    for. With SAGA_METRICS_PORT it shows metrics to Prometheus.
 
     \b
     Examples:
@@ -53,8 +54,8 @@ async def _serve(
     bus = read_bus_files(definitions)
     database, broker = database_url(settings), amqp_url(settings)
     async with (
-        connections.temporal(settings, plugins) as client,
-        opened_resources(settings, definitions, database, broker, bus, metrics) as resources,
+        connections.temporal_to_serve(settings, plugins) as client,
+        patiently(lambda: opened_resources(settings, definitions, database, broker, bus, metrics)) as resources,
         following_rollouts(lambda: library, resources.database) as rolled,
         running_worker(client, rolled, resources, settings, metrics, health),
     ):

@@ -107,8 +107,6 @@ async def test_wrong_arguments_are_exit_code_2_with_a_plain_line(
         ["signal", "greeting/x", "s"],
         ["cancel", "greeting/x"],
         ["schedules", "list"],
-        ["worker"],
-        ["bridge"],
         ["deploy"],
         ["doctor"],
     ],
