@@ -105,8 +105,8 @@ class Problem:
         )
 
 
-def readable(text: str) -> str:
-    """Return a text for people: without halves of surrogate pairs, and cut at `LONGEST_DETAIL` characters."""
+def readable(text: str, longest: int = LONGEST_DETAIL) -> str:
+    """Return a text for people: without halves of surrogate pairs, and cut at so many characters."""
     if not text.isascii():
         text = text.encode(errors="replace").decode()
-    return text if len(text) <= LONGEST_DETAIL else f"{text[: LONGEST_DETAIL - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -5,11 +5,18 @@ Pure rules without a turn, because the update's validator asks them before anyth
 
 from __future__ import annotations
 
+from typing import Final
+
+from contracts.json import NotJsonError, encode
 from contracts.problems import AUTHORIZATION, REJECTED, VALIDATION, Problem
+from contracts.sizes import PAYLOAD_LIMIT_BYTES
 from workflows.engine.events import Decision
 from workflows.engine.schemas import complaints
 from workflows.engine.state import Wait
 from workflows.language.plan import Approval
+
+DECISIONS_LIMIT_BYTES: Final = PAYLOAD_LIMIT_BYTES
+"""Of JSON, all decisions on one approval together: its output is no larger than what can be sent."""
 
 
 def refusal_of(wait: Wait, node: Approval, decision: Decision) -> Problem | None:
@@ -22,7 +29,21 @@ def refusal_of(wait: Wait, node: Approval, decision: Decision) -> Problem | None
         return Problem(AUTHORIZATION, "Not an approver", 403, detail)
     if any(entry["approver"] == decision.approver for entry in wait.decisions):
         return Problem(REJECTED, "Already decided", 409, f"{decision.approver} has decided `{wait.path}` already.")
+    if wait.decisions_bytes + size_of(decision) > DECISIONS_LIMIT_BYTES:
+        detail = (
+            f"Comments and data of all who decide `{wait.path}` may have {DECISIONS_LIMIT_BYTES:,} bytes, "
+            f"{wait.decisions_bytes:,} are taken: say it shorter, or say where it stands."
+        )
+        return Problem(VALIDATION, "The decision is too large", 413, detail)
     return _form_refusal(wait, node, decision) if decision.approved else None
+
+
+def size_of(decision: Decision) -> int:
+    """Return how much of what an approval may keep a decision takes, bytes of JSON; what is no JSON takes too much."""
+    try:
+        return len(encode([decision.approver, decision.comment, decision.data], any_depth=True))
+    except NotJsonError:
+        return DECISIONS_LIMIT_BYTES + 1
 
 
 def tally(wait: Wait, node: Approval) -> bool | None:

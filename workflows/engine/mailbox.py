@@ -22,8 +22,10 @@ KEPT_LIMIT: Final = 1000
 KEPT_LIMIT_BYTES: Final = 512 * 1024
 """Of JSON, all together."""
 REFUSED_LIMIT: Final = 100
+LONGEST_REASON: Final = 1000
+"""Characters."""
 _LONGEST_ID = 200
-_LONGEST_NAME = 200
+LONGEST_NAME = 200
 
 Document = dict[str, Json]
 
@@ -74,7 +76,7 @@ def refuse(turn: Turn, name: str, reason: str) -> None:
     """Put a message on record that cannot be read or kept."""
     state = turn.state
     at = moment(turn.at).isoformat().replace("+00:00", "Z")
-    state.refused.append({"name": readable(name)[:_LONGEST_NAME], "at": at, "reason": readable(reason)})
+    state.refused.append({"name": readable(name)[:LONGEST_NAME], "at": at, "reason": readable(reason, LONGEST_REASON)})
     del state.refused[:-REFUSED_LIMIT]
     state.refused_count += 1
     state.touched.refused += 1

@@ -9,9 +9,10 @@ down and the others go on.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from typing import Final
 
-from contracts.json import Json
-from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem
+from contracts.json import Json, NotJsonError, encode
+from contracts.problems import CANCELLED, RUNTIME, TIMEOUT, Problem, readable
 from contracts.sizes import excess
 from workflows.engine.commands import CancelRun, Command, Complete, Fail
 from workflows.engine.evaluation import EvaluationError, View, evaluate, fitting
@@ -19,6 +20,11 @@ from workflows.engine.invoking import invoke, run_key
 from workflows.engine.state import Armed, Cause, Frame, Operation, State, Status
 from workflows.engine.turn import ANSWERING_KINDS, Turn, step_path
 from workflows.language.plan import Act, AnyNode, Child, Undo
+
+LEFT_WHOLE: Final = 100
+"""Problems of what could not be undone that are kept with all that they say; of the others their first words."""
+_LEFT_LIMIT_BYTES: Final = 16 * 1024  # of each one's other members
+_LONGEST_OF_MANY: Final = 200
 
 
 def undo_of(node: AnyNode) -> Undo | None:
@@ -159,8 +165,22 @@ def _start_undo(turn: Turn, armed: Armed) -> None:
 
 
 def _leave(turn: Turn, path: str, action: str, problem: Problem) -> None:
-    turn.state.left.append({"step": path, "action": action, "problem": problem.to_json()})
+    left = turn.state.left
+    left.append({"step": path, "action": action, "problem": _short(problem, whole=len(left) < LEFT_WHOLE)})
     turn.record(f"{path}/compensate", "failed", problem.detail or problem.title, problem.type)
+
+
+def _short(problem: Problem, *, whole: bool) -> dict[str, Json]:
+    """Return a problem as it is kept to the end: whoever could not be undone is told of, whatever their number."""
+    if not whole:
+        problem = replace(problem, detail=readable(problem.detail, _LONGEST_OF_MANY), extensions={})
+    try:
+        size = len(encode(dict(problem.extensions), any_depth=True))
+    except NotJsonError as error:
+        return replace(problem, extensions={"left_out": f"its other members: {error}"}).to_json()
+    if size <= _LEFT_LIMIT_BYTES:
+        return problem.to_json()
+    return replace(problem, extensions={"left_out": f"its other members: {size:,} bytes"}).to_json()
 
 
 def _final_status(state: State) -> Status:

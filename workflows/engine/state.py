@@ -116,7 +116,10 @@ class Wait:
 
     Attributes:
         approvers: Who may decide, or None: anybody.
-        decisions: Decisions so far, each with approver, decision, at, via, comment, data.
+        decisions: Decisions so far, each with approver, decision, at, via, comment, data; bounded, see `decisions`.
+        decisions_bytes: Their size as JSON.
+        refused: The latest decisions that were refused: approver, at, reason; bounded.
+        refused_count: How many there were.
         messages: Messages received so far.
     """
 
@@ -128,7 +131,9 @@ class Wait:
     show: Json = None
     approvers: list[str] | None = None
     decisions: list[dict[str, Json]] = field(default_factory=list)
+    decisions_bytes: int = 0
     refused: list[dict[str, Json]] = field(default_factory=list)
+    refused_count: int = 0
     messages: list[Json] = field(default_factory=list)
     correlation: list[str] = field(default_factory=list)
     due: int | None = None
@@ -181,7 +186,7 @@ class State:
         refused_count: How many there were.
         seen: Ids of the messages that were applied, oldest first, bounded.
         armed: Compensations in order of completion.
-        left: What the saga could not undo, as people are told.
+        left: What the saga could not undo, as people are told; the first hundred problems are whole.
         remaining: Compensations that were begun and have not succeeded, in the order in which they were begun.
         keys: Paths whose idempotency key stays that of an earlier run, whose id it is: their effect may stand.
         attributes: Search attributes as last set.

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from contracts.json import Json
-from contracts.problems import Problem
+from contracts.problems import Problem, readable
 from workflows.engine.commands import Cancel, Command, StartTimer
 from workflows.engine.state import Frame, Operation, Scope, State, StepRecord
 from workflows.language.plan import AnyNode, Plan
 
 RECORD_LIMIT = 1000
+LONGEST_DETAIL = 1000
+"""Characters of a row's detail: a thousand rows are carried from execution to execution."""
 _FORGOTTEN_AT_ONCE = 50
 
 
@@ -161,7 +163,7 @@ class Turn:
         self.state.touched.records[path] = row
         if problem:
             self.state.touched.problems[path] = problem
-        row.status, row.detail = status, detail
+        row.status, row.detail = status, readable(detail, LONGEST_DETAIL)
         row.ended = None if status in OPEN_STATUSES else self.at
 
 

@@ -78,6 +78,7 @@ def _approval(wait: Wait, node: Approval) -> dict[str, Json]:
         "form": form,
         "decisions": list(wait.decisions),
         "refused": list(wait.refused),
+        "refused_count": wait.refused_count,
         "since": moment(wait.since).isoformat(),
         "due": None if wait.due is None else moment(wait.due).isoformat(),
     }

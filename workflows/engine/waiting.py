@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from contracts.json import Json
 from contracts.names import ACTION_PUBLISH, ATTRIBUTE_LIMIT_BYTES, SIGNAL_APPROVE, SIGNAL_REJECT
-from contracts.problems import REJECTED, VALIDATION, Problem
+from contracts.problems import REJECTED, VALIDATION, Problem, readable
 from contracts.topics import topic_matches
-from workflows.engine.decisions import refusal_of, tally
+from workflows.engine.decisions import refusal_of, size_of, tally
 from workflows.engine.evaluation import (
     EvaluationError,
     View,
@@ -27,6 +27,9 @@ from workflows.engine.evaluation import (
 from workflows.engine.events import Decision, Message
 from workflows.engine.invoking import invoke
 from workflows.engine.mailbox import (
+    LONGEST_NAME,
+    LONGEST_REASON,
+    REFUSED_LIMIT,
     Document,
     binding,
     decision_document,
@@ -43,8 +46,6 @@ from workflows.engine.turn import Broke, Diverted, Succeeded, Turn, step_path
 from workflows.language.correlation import correlation_entries
 from workflows.language.expressions.template import rendering_of
 from workflows.language.plan import AnyNode, Approval, Execution, Receive
-
-REFUSED_LIMIT = 100
 
 
 def start_approval(turn: Turn, frame: Frame, node: Approval) -> None:
@@ -190,8 +191,10 @@ def _decide(turn: Turn, wait: Wait, node: Approval, decision: Decision) -> None:
     turn.state.touched.waits[wait.path] = wait
     refusal = refusal_of(wait, node, decision)
     if refusal is not None:
-        wait.refused.append({"approver": decision.approver, "at": _text(turn.at), "reason": refusal.detail})
+        approver, reason = readable(decision.approver, LONGEST_NAME), readable(refusal.detail, LONGEST_REASON)
+        wait.refused.append({"approver": approver, "at": _text(turn.at), "reason": reason})
         del wait.refused[:-REFUSED_LIMIT]
+        wait.refused_count += 1
         return
     wait.decisions.append(
         {
@@ -203,6 +206,7 @@ def _decide(turn: Turn, wait: Wait, node: Approval, decision: Decision) -> None:
             "data": decision.data,
         }
     )
+    wait.decisions_bytes += size_of(decision)
     approved = tally(wait, node)
     if approved is not None:
         _conclude(turn, wait, node, approved, "decision")
