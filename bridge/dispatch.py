@@ -4,6 +4,9 @@ Every request carries its own id, so each may be repeated: after a lost answer, 
 that was sent twice. What can never succeed comes back as a `PermanentError`; a Temporal that is away as
 `ServiceUnreachableError`.
 
+What was done before is told by what the event log has of the event (`bridge/done_before.py`), however long ago and
+whatever has become of the run since: Temporal knows a start only while its run is the latest with its key.
+
 Two things Temporal's request ids alone do not give. A run that has ended may have had this event as a signal: a start
 that may become one looks at the latest run first. And messages are to reach a run in the order in which they came:
 what is to be held queues behind what is held, and who starts a run delivers what waits for it before going on.
@@ -38,7 +41,6 @@ class _Cause:
 
     event: Event
     priority: int | None
-    replayed: bool
     lease: Lease | None
 
 
@@ -55,8 +57,7 @@ class Dispatcher:
         event: Event,
         priority: int | None,
         *,
-        done: Mapping[str, Json] | None = None,
-        replayed: bool = False,
+        before: Mapping[str, Json] | None = None,
         lease: Lease | None = None,
     ) -> Effect:
         """Do what `dispatch` says because of `event`; what is to be held is kept when this returns.
@@ -65,19 +66,18 @@ class Dispatcher:
             dispatch: What to do.
             event: The event that asked for it; a signal carries it along.
             priority: Temporal's priority of a run that is started, 1 (first) to 5, or None.
-            done: What the event did before, by request id: `{"kind", "workflow_id", "run_id"}`. It is not done again.
-            replayed: Whether the event is replayed to do only what it has not done: then no run is started whose
-                workflow id was ever used, and none is terminated.
+            before: What is on record of this, because it was done before: `{"kind", "workflow_id", "run_id"}`, and
+                `request_id` where it was another one. It is not done again.
             lease: Tells for how long the event is ours; asked before each request that changes something.
 
         Raises:
             PermanentError: There is no run to signal, or one that must not be there; or Temporal refuses the request.
             TemporaryError: Temporal or PostgreSQL is away or busy; or what `lease` raises.
         """
-        recorded = _recorded((done or {}).get(dispatch.request_id))
-        if recorded is not None and (recorded.kind != "held" or await self._room.holds(dispatch.request_id)):
+        recorded = _recorded(before)
+        if recorded is not None and (recorded.kind != "held" or await self._room.holds(_request_id(before, dispatch))):
             return recorded
-        cause = _Cause(event, priority, replayed, lease)
+        cause = _Cause(event, priority, lease)
         match dispatch:
             case StartDispatch():
                 return await self._start(dispatch, cause)
@@ -89,12 +89,7 @@ class Dispatcher:
     async def _start(self, dispatch: StartDispatch, cause: _Cause) -> Effect:
         if dispatch.if_running == "signal":
             return await self._start_or_signal(dispatch, cause)
-        try:
-            return await self._request_start(dispatch, cause)
-        except RunExistsError:
-            if not cause.replayed:
-                raise
-            return Effect("already-started", dispatch.workflow_id)
+        return await self._request_start(dispatch, cause)
 
     async def _request_start(self, dispatch: StartDispatch, cause: _Cause) -> Effect:
         started = await start_run(self._client, self._task_queue, _start_request(dispatch, cause), cause.lease)
@@ -112,8 +107,7 @@ class Dispatcher:
             if latest is not None and dispatch.request_id not in latest.started_by:
                 return await self._delivered(signal, cause)
         except RunNotFoundError:
-            if cause.replayed:
-                return Effect("already-started", dispatch.workflow_id, latest.run_id if latest else None)
+            pass  # it has ended
         try:
             return await self._request_start(dispatch, cause)
         except RunExistsError:
@@ -168,7 +162,7 @@ class Dispatcher:
 
 
 def _start_request(dispatch: StartDispatch, cause: _Cause) -> StartRequest:
-    conflict = "fail" if cause.replayed or dispatch.if_running == "signal" else dispatch.if_running
+    conflict = "fail" if dispatch.if_running == "signal" else dispatch.if_running
     return StartRequest(
         definition=dispatch.definition,
         input=dispatch.input,
@@ -178,7 +172,6 @@ def _start_request(dispatch: StartDispatch, cause: _Cause) -> StartRequest:
         correlation_id=cause.event.correlation_id,
         priority=cause.priority,
         if_running=conflict,
-        once=cause.replayed,
     )
 
 
@@ -187,9 +180,9 @@ def _as_signal(dispatch: StartDispatch, event: Event) -> SignalDispatch:
     return SignalDispatch(dispatch.workflow_id, event.type, event.data, "dead-letter", dispatch.request_id, asker)
 
 
-def _recorded(entry: Json) -> Effect | None:
+def _recorded(entry: Mapping[str, Json] | None) -> Effect | None:
     """Return what is in the log as an effect; what an earlier delivery started is `already-started` now."""
-    if not isinstance(entry, dict) or entry.get("kind") not in get_args(EffectKind):
+    if entry is None or entry.get("kind") not in get_args(EffectKind):
         return None
     kind = cast(EffectKind, entry["kind"])
     run = entry.get("run_id")
@@ -197,7 +190,13 @@ def _recorded(entry: Json) -> Effect | None:
         "already-started" if kind == "started" else kind,
         str(entry.get("workflow_id", "")),
         run if isinstance(run, str) else None,
+        before=True,
     )
+
+
+def _request_id(entry: Mapping[str, Json] | None, dispatch: Dispatch) -> str:
+    """By which it was held, which may be another id than now: its trigger has moved."""
+    return str((entry or {}).get("request_id") or dispatch.request_id)
 
 
 def _now() -> datetime:

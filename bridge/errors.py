@@ -21,6 +21,12 @@ class TriggerFailedError(PermanentError):
     code = "trigger-failed"
 
 
+class EffectUnknownError(PermanentError):
+    """What the event did may be on record in a day that is archived; restore that day, then retry or replay it."""
+
+    code = "effect-unknown"
+
+
 class GaveUpError(PermanentError):
     """The event failed too often; look at the reason, then replay it."""
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import structlog
+
 from bridge.amqp.acknowledge import Reached, Tries, acknowledge, now_or_later, put_on, result_of
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
@@ -19,12 +21,15 @@ from bridge.judging import judge
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Outcome, Refused, Result
 from bridge.passage import Passage
-from bridge.reading import Reading, read
+from bridge.reading import Reading, read, with_mark
 from bridge.recording import Recording
+from bridge.replay_mark import MEMBER, mark_of
 from bridge.settings import BridgeSettings
 from bridge.slots import Slots
 from bridge.surroundings import Surroundings
 from bridge.tracing import consuming
+
+_log = structlog.get_logger("bridge")
 
 
 @dataclass
@@ -92,6 +97,7 @@ class Handling:
         return outcome
 
     async def _result(self, passage: Passage) -> Result:
+        passage.reading = await self._believed(passage.reading)
         passage.verdict = await self.recording.record(passage.arrival())
         self.reached("after-record")
         early = judge(passage.event, passage.verdict, passage.delivery.expires_at, datetime.now(UTC))
@@ -100,12 +106,21 @@ class Handling:
         if passage.reading.error is not None:
             raise passage.reading.error
         async with self._slots.one(passage.reading.place.priority_class):
-            for dispatch in passage.reading.routing.dispatches:
-                await passage.carry_out(dispatch, self.dispatcher, self.temporal)
-                self.reached("after-start")
+            await passage.carry_out(self.dispatcher, self.temporal, lambda: self.reached("after-start"))
         if passage.effects:
             self.around.metrics.dispatched_after(datetime.now(UTC) - passage.event.time)
         return passage.result()
+
+    async def _believed(self, reading: Reading) -> Reading:
+        """Take an event's word that it is a replay only if one is on record; else it is handled as any other."""
+        if MEMBER not in reading.event.metadata:
+            return reading
+        claim = mark_of(reading.event)
+        mark = None if claim is None else await self.recording.replays.believed(claim)
+        if mark is None:
+            self.around.metrics.replay_refused()
+            _log.warning("replay_unknown", event_id=reading.event.id, event_type=reading.event.type)
+        return reading if mark == claim and mark is not None else with_mark(reading, mark, self.around.library())
 
     async def _settle(self, passage: Passage, outcome: Outcome, outlets: Outlets) -> None:
         """Write down what became of an event, where it has to be before the message is acknowledged."""
@@ -116,5 +131,7 @@ class Handling:
         if mark := passage.mark(outcome):
             await passage.delivery.lease()
             await self.recording.mark(mark, passage.arrival())
+            if told := passage.retry_outcome(outcome):
+                await self.recording.note(told)
             await self.dispatcher.settled(passage.signalled())
             self.reached("after-mark")

@@ -69,6 +69,12 @@ class Metrics:
         self._conflicts = counter(
             meter, "saga.events.conflicts", "{event}", "Events with the id of another event and another content."
         )
+        self._unknown_replays = counter(
+            meter,
+            "saga.events.unknown_replays",
+            "{event}",
+            "Events that claim to be of a replay that is not on record.",
+        )
         self._letters = counter(meter, "saga.dead_letters", "{event}", "Events that were dead-lettered.")
         self._internal = counter(
             meter, "saga.internal_errors", "{error}", "Tries that failed by an error of ours, not of the event."
@@ -99,6 +105,10 @@ class Metrics:
         self._handled.add(1, {"event_type": self._bounded(event_type), "outcome": word})
         if word == "conflict":
             self._conflicts.add(1, {})
+
+    def replay_refused(self) -> None:
+        """Count an event that claims to be of a replay that is not on record."""
+        self._unknown_replays.add(1, {})
 
     def dead_lettered(self, code: str) -> None:
         """Count a dead letter by its error code."""
@@ -153,6 +163,7 @@ class Metrics:
     def _begin_at_zero(self) -> None:
         self._conflicts.add(0, {})
         self._internal.add(0, {"code": "bug"})
+        self._unknown_replays.add(0, {})
         for why in PUBLISH_FAILURES:
             self._failures.add(0, {"reason": why})
 

@@ -22,6 +22,8 @@ class Effect:
     says to ignore that. `dropped`: there was no run, and the trigger says to ignore that. `held`: there was no run,
     and the keeper goes on trying until `held_until` (None: an earlier delivery of the event was held).
 
+    `before`: it is on record that the event did this earlier; nothing was done now.
+
     `workflow_id` is the run's; where several runs were signalled by correlation, or none yet, it is the dispatch's
     target, such as `order?invoice=4711`.
     """
@@ -30,6 +32,11 @@ class Effect:
     workflow_id: str
     run_id: str | None = None
     held_until: datetime | None = None
+    before: bool = False
+
+    def __str__(self) -> str:
+        """In words, such as `started order/A1`."""
+        return f"{self.kind} {self.workflow_id}{' (before, not again)' if self.before else ''}"
 
 
 def signalled(target: str, workflow_ids: Sequence[str]) -> Effect:
@@ -116,3 +123,19 @@ class Outcome:
                 return "expired"
             case Delayed():
                 return "delayed"
+
+    @property
+    def sentence(self) -> str | None:
+        """What became of it, for people who retried it; None while that is open."""
+        match self.result:
+            case Dispatched(effects=effects):
+                return f"{', '.join(map(str, effects))}."
+            case Refused(reason=reason, effects=effects):
+                done = f"{', '.join(map(str, effects))}; " if effects else ""
+                return f"{done}dead-lettered again: {reason}"
+            case Unrouted():
+                return "No trigger wants it."
+            case Expired():
+                return "Its time was over; nothing was done."
+            case Duplicate() | Delayed():
+                return None

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridge.amqp.delivery import Delivery
 from bridge.breaker import Breaker
 from bridge.dispatch import Dispatcher
 from bridge.dispatches import Dispatch
-from bridge.errors import TriggerFailedError
+from bridge.done_before import done_before
+from bridge.errors import EffectUnknownError, TriggerFailedError
 from bridge.fault import is_ours
 from bridge.outcomes import Dispatched, Effect, Outcome, Refused, Result, Unrouted
 from bridge.reading import Reading
+from bridge.replay_mark import ReplayMark, mark_of
 from contracts.envelope import Event
 from contracts.errors import PermanentError
 from contracts.json import Json
+from store.dead_letters import RetryOutcome
 from store.event_log import Arrival, Mark, Verdict, digest_of
 
 _LOGGED = frozenset({"dispatched", "held", "unrouted", "dead-lettered", "expired"})
@@ -41,27 +45,56 @@ class Passage:
         """The event."""
         return self.reading.event
 
+    @property
+    def mark_of_replay(self) -> ReplayMark | None:
+        """By what it was published again; believed, once `reading` is."""
+        return mark_of(self.event)
+
     def arrival(self) -> Arrival:
         """Return what is recorded about it."""
-        event = self.event
-        return Arrival(event, self.reading.place.key, self.delivery.priority, digest_of(event), event.is_replay)
+        event, mark = self.event, self.mark_of_replay
+        since = None if mark is None else mark.since
+        digest, is_replay = digest_of(event), mark is not None
+        return Arrival(event, self.reading.place.key, self.delivery.priority, digest, is_replay, since)
 
-    async def carry_out(self, dispatch: Dispatch, dispatcher: Dispatcher, temporal: Breaker) -> None:
-        """Send one request to Temporal; one that can never succeed does not keep the others from being sent."""
-        # A replay that does everything again has request ids of its own: what is done under them, it has done itself.
-        done = {} if self.verdict is None else self.verdict.done
-        replayed = self.event.is_replay and not self.event.replay_again
+    async def carry_out(self, dispatcher: Dispatcher, temporal: Breaker, sent: Callable[[], None]) -> None:
+        """Send its requests to Temporal; one that can never succeed does not keep the others from being sent."""
+        before = self._done_before()
+        for dispatch in self.reading.routing.dispatches:
+            try:
+                effect = await self._send(dispatch, before.get(dispatch.request_id), dispatcher, temporal)
+                self.effects[dispatch.request_id] = effect
+            except PermanentError as error:
+                if is_ours(error):
+                    raise
+                self.failed[dispatch.request_id] = error
+            sent()
+
+    async def _send(
+        self, dispatch: Dispatch, before: Mapping[str, Json] | None, dispatcher: Dispatcher, temporal: Breaker
+    ) -> Effect:
+        missing = None if self.verdict is None else self.verdict.missing
+        if before is None and missing is not None and not self._does_everything:
+            raise EffectUnknownError(f"`saga events restore {missing}`")
         priority, lease = self.delivery.run_priority, self.delivery.lease
 
         async def send() -> Effect:
-            return await dispatcher.dispatch(dispatch, self.event, priority, done=done, replayed=replayed, lease=lease)
+            return await dispatcher.dispatch(dispatch, self.event, priority, before=before, lease=lease)
 
-        try:
-            self.effects[dispatch.request_id] = await temporal.protect(send)
-        except PermanentError as error:
-            if is_ours(error):
-                raise
-            self.failed[dispatch.request_id] = error
+        return await temporal.protect(send)
+
+    def _done_before(self) -> Mapping[str, Mapping[str, Json]]:
+        done = {} if self.verdict is None else self.verdict.done
+        dispatches = self.reading.routing.dispatches
+        if self._does_everything:
+            # It has request ids of its own: what is done under them, it has done itself.
+            asked = {dispatch.request_id for dispatch in dispatches}
+            return {request: entry for request, entry in done.items() if request in asked and isinstance(entry, dict)}
+        return done_before(dispatches, done)
+
+    @property
+    def _does_everything(self) -> bool:
+        return self.mark_of_replay is not None and self.mark_of_replay.again
 
     def result(self) -> Result:
         """Return the result, once all was carried out."""
@@ -87,6 +120,13 @@ class Passage:
             return None
         reason = outcome.result.reason if isinstance(outcome.result, Refused) else None
         return Mark(self.event.identity, outcome.word, self.effects_in_json(), reason)
+
+    def retry_outcome(self, outcome: Outcome) -> RetryOutcome | None:
+        """Return what a dead letter that was retried is told; None where it is none, or comes back."""
+        mark, sentence = self.mark_of_replay, outcome.sentence
+        if mark is None or mark.letter is None or sentence is None:
+            return None
+        return RetryOutcome(mark.letter, mark.retry or mark.id, sentence)
 
     def signalled(self) -> list[Dispatch]:
         """Return the dispatches that reached their runs."""

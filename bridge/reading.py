@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.amqp.delivery import Delivery
 from bridge.envelope import decode
 from bridge.errors import GaveUpError
 from bridge.fault import is_ours
+from bridge.replay_mark import ReplayMark, mark_of, marked
 from bridge.route import Routing, route
 from bridge.settings import BridgeSettings
 from bridge.sorting import Place, place
@@ -40,10 +41,21 @@ def read(delivery: Delivery, library: Library, check: Callable[[Event], None], s
         MalformedEventError: It is no event.
     """
     event = decode(delivery.body, delivery.properties)
-    routing = route(event, library, event.replay_id if event.replay_again and event.replay_id else "")
+    routing = route(event, library, _salt(event))
     found = place(event, delivery.priority, routing, settings.topology)
     where = Place(delivery.group or found.key, delivery.priority_class or found.priority_class)
     return Reading(event, routing, where, _error(event, delivery, check, settings.deliveries))
+
+
+def with_mark(reading: Reading, mark: ReplayMark | None, library: Library) -> Reading:
+    """Return the reading of the same event with another mark of a replay, or with none; its place stays the same."""
+    event = marked(reading.event, mark)
+    return replace(reading, event=event, routing=route(event, library, _salt(event)))
+
+
+def _salt(event: Event) -> str:
+    mark = mark_of(event)
+    return str(mark.id) if mark is not None and mark.again else ""
 
 
 def too_often(delivery: Delivery, deliveries: int) -> None:

@@ -13,18 +13,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
+from uuid import UUID
 
 import structlog
 
 from bridge.backoff import delay_seconds
 from bridge.batches import Batches, Pace, batching
 from bridge.breaker import Breaker
+from bridge.known_replays import KnownReplays, knowing_replays
 from bridge.topology.names import RETRY_DELAYS
 from contracts.json import Json
-from store import event_log
+from store import dead_letters, event_log
 from store.database import Database
+from store.dead_letters import RetryOutcome
 from store.errors import StatementRefusedError, TransactionConflictError
 from store.event_log import Arrival, Mark, Verdict
+from store.replays import known_replays
 
 T = TypeVar("T")
 _TRIES = 10
@@ -64,6 +68,8 @@ class Recording:
     breaker: Breaker
     arrivals: Batches[Arrival, Verdict]
     marks: Batches[Mark, bool]
+    replays: KnownReplays
+    notes: Batches[RetryOutcome, None]
     alarm: Callable[[str], None]
     recorded: int = 0
 
@@ -97,6 +103,10 @@ class Recording:
         """
         while not await self._at_last(lambda: self.marks.give(mark)) and arrival is not None:
             await self.record(arrival)
+
+    async def note(self, outcome: RetryOutcome) -> None:
+        """Write beside a dead letter what became of its retry."""
+        await self.notes.give(outcome)
 
     async def delay(self, arrival: Arrival, level: int, effects: Mapping[str, Json]) -> None:
         """Note that an event will come back, so that later ones with its key stay behind it, and what it did so far."""
@@ -147,5 +157,17 @@ async def recording(
     async def mark(marks: Sequence[Mark]) -> Sequence[bool]:
         return await breaker.protect(lambda: persistently(lambda: event_log.mark(database, marks)))
 
-    async with batching(record) as arrivals, batching(mark, pace=pace) as marks:
-        yield Recording(database, breaker, arrivals, marks, alarm)
+    async def find(ids: Sequence[UUID]) -> Mapping[UUID, bool]:
+        return await breaker.protect(lambda: known_replays(database, ids))
+
+    async def note(outcomes: Sequence[RetryOutcome]) -> Sequence[None]:
+        await breaker.protect(lambda: persistently(lambda: dead_letters.note(database, outcomes)))
+        return [None] * len(outcomes)
+
+    async with (
+        batching(record) as arrivals,
+        batching(mark, pace=pace) as marks,
+        knowing_replays(find) as replays,
+        batching(note) as notes,
+    ):
+        yield Recording(database, breaker, arrivals, marks, replays, notes, alarm)

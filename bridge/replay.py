@@ -19,9 +19,9 @@ import structlog
 
 from bridge.envelope import Properties, decode
 from bridge.errors import EventTooLargeError, MalformedEventError
+from bridge.replay_mark import ReplayMark, marked
 from bridge.selection import Criteria, Selection, compile_filter, fits, select
 from contracts.envelope import Event
-from contracts.json import Json
 from contracts.ports import EventPublisher
 from store import replays
 from store.database import Database
@@ -68,7 +68,7 @@ class Replay:
         self.id, self.total, self.reached = record.id, record.total, record.reached
         self.criteria, self.is_finished = criteria, record.state == "finished"
         self._condition, self._selection = condition, selection
-        self._mark: dict[str, Json] = {"id": str(record.id), "again": criteria.again}
+        self._mark = ReplayMark(record.id, criteria.again)
 
     async def run(
         self, publisher: EventPublisher, rate: float | None = None, told: Callable[[int], None] = lambda _: None
@@ -100,7 +100,7 @@ class Replay:
         event = decode(past.envelope.encode(), Properties())
         if not fits(event, self._condition):
             return None
-        return replace(event, metadata={**event.metadata, "replay": self._mark})
+        return marked(event, replace(self._mark, since=past.day))
 
     async def advance(self, passed: Sequence[PastEvent], published: int, refused: int) -> None:
         """Remember that these events are passed."""

@@ -54,4 +54,4 @@ def _write(outcome: Outcome) -> None:
 
 
 def _in_words(effects: Iterable[Effect]) -> list[str]:
-    return [f"{effect.kind} {effect.workflow_id}" for effect in effects]
+    return [str(effect) for effect in effects]

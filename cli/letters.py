@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from bridge.retry import AT_ONCE
 from cli import connections
 from cli.exits import BadInputError
 from cli.logs import log_nothing
@@ -19,10 +20,10 @@ from cli.output import when
 from cli.settings import Settings
 from contracts.json import Json
 from store.database import Database, open_database
-from store.dead_letters import Selection, StoredLetter, get, last_id, page
+from store.dead_letters import Selection, State, StoredLetter, count, get, last_id, of_ids, page, states
 
 F = TypeVar("F", bound=Callable[..., Any])
-_AT_ONCE = 100
+_AT_ONCE_BY_ID = 50
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,41 @@ async def opened_letters(settings: Settings) -> AsyncIterator[Database]:
         yield database
 
 
-async def letters_meant(database: Database, wanted: Which) -> AsyncIterator[StoredLetter]:
-    """Yield the letters, in the order in which they came; those by id in the order of the ids.
+async def count_meant(database: Database, wanted: Which) -> int:
+    """Return how many letters are meant.
 
     Raises:
-        BadInputError: An id is none; before the first letter.
+        BadInputError: An id is none.
     """
+    if wanted.selection is not None:
+        return await count(database, wanted.selection)
+    await states_of(database, wanted.ids)
+    return len(wanted.ids)
+
+
+async def states_of(database: Database, ids: Sequence[int]) -> Mapping[int, State]:
+    """Return the states of letters.
+
+    Raises:
+        BadInputError: There is no letter with one of the ids.
+    """
+    found = await states(database, ids)
+    for identity in ids:
+        if identity not in found:
+            raise _unknown(identity)
+    return found
+
+
+async def pages_meant(database: Database, wanted: Which) -> AsyncIterator[Sequence[StoredLetter]]:
+    """Yield the letters some at a time, in the order in which they came; those by id in the order of the ids."""
     if wanted.selection is None:
-        for letter in [await required(database, identity) for identity in wanted.ids]:
-            yield letter
+        for start in range(0, len(wanted.ids), _AT_ONCE_BY_ID):
+            yield await of_ids(database, wanted.ids[start : start + _AT_ONCE_BY_ID])
         return
     # One that is retried and fails again is a later letter, and must not be retried for ever.
     after, until = 0, await last_id(database)
-    while letters := await page(database, wanted.selection, after=after, until=until, limit=_AT_ONCE):
-        for letter in letters:
-            yield letter
+    while letters := await page(database, wanted.selection, after=after, until=until, limit=AT_ONCE):
+        yield letters
         after = letters[-1].id
 
 
@@ -87,8 +108,12 @@ async def required(database: Database, identity: int) -> StoredLetter:
     """
     letter = await get(database, identity)
     if letter is None:
-        raise BadInputError(f"There is no dead letter {identity}; `saga dlq list` shows what there is.")
+        raise _unknown(identity)
     return letter
+
+
+def _unknown(identity: int) -> BadInputError:
+    return BadInputError(f"There is no dead letter {identity}; `saga dlq list` shows what there is.")
 
 
 def body_text(body: bytes) -> str:

@@ -81,22 +81,11 @@ class Event:
         return self._text("tracestate")
 
     @property
-    def is_replay(self) -> bool:
-        """Tell whether it was published again from the event log."""
-        return self.replay_id is not None
-
-    @property
     def replay_id(self) -> str | None:
-        """The replay that published it; None where none did."""
+        """The replay by which it says that it was published again; None where it says nothing."""
         replay = self.metadata.get("replay")
         identity = replay.get("id") if isinstance(replay, dict) else None
         return identity if isinstance(identity, str) and identity else None
-
-    @property
-    def replay_again(self) -> bool:
-        """Tell whether a replay asks that what was carried out already be carried out once more."""
-        replay = self.metadata.get("replay")
-        return self.is_replay and isinstance(replay, dict) and replay.get("again") is True
 
     def is_expired(self, now: datetime) -> bool:
         """Tell whether it is of no use any more; `now` is aware."""

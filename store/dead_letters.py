@@ -12,10 +12,11 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
+from uuid import UUID
 
 from contracts.json import Json
 from store.database import Database, Row
@@ -28,7 +29,10 @@ ALL: Final[tuple[State, ...]] = ("open", "retried", "dropped")
 
 _SQL: Final = load("dead_letters")
 _FINGERPRINT_LENGTH = 8
+MOST_GROUPS: Final = 1_000
+MAX_PAGE_BYTES: Final = 16 * 1024 * 1024
 _PURGE_AT_ONCE = 1_000
+_DROP_AT_ONCE = 2_000
 _MAX_ID = 200
 _MAX_TEXT = 1_000
 _MAX_REASON = 2_000
@@ -77,13 +81,27 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter(Letter):
-    """A dead letter on record; `edited` tells whether its body is another than the one that came."""
+    """A dead letter on record.
+
+    `edited` = whether its body is another than the one that came; `outcome` = what became of it when it was retried
+    last, for people; None where that is not known (yet).
+    """
 
     id: int
     fingerprint: str
     edited: bool
     state: State
     changed_at: datetime
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOutcome:
+    """What became of the letter `letter` by the retry `retry`, for people."""
+
+    letter: int
+    retry: UUID
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +150,10 @@ async def add(database: Database, letters: Sequence[Letter]) -> list[str]:
     return [row["letter_id"] for row in await database.fetch(_SQL["add"], *columns)]
 
 
-async def groups(database: Database, selection: Selection = EVERY_OPEN) -> list[Group]:
-    """Return what there is by state, code and kind of reason, the largest first."""
-    rows = await database.fetch(_SQL["groups"], list(selection.states), selection.code)
-    return [Group(**row) for row in rows if selection.fingerprint in (None, row["fingerprint"])]
+async def groups(database: Database, selection: Selection = EVERY_OPEN, limit: int = MOST_GROUPS) -> list[Group]:
+    """Return what there is by state, code and kind of reason, the largest first, at most `limit`."""
+    rows = await database.fetch(_SQL["groups"], list(selection.states), selection.code, selection.fingerprint, limit)
+    return [Group(**row) for row in rows]
 
 
 async def page(
@@ -146,11 +164,24 @@ async def page(
     until: int | None = None,
     limit: int = 100,
 ) -> list[StoredLetter]:
-    """Return letters in the order in which they came, behind the id `after`, up to the id `until`."""
-    rows = await database.fetch(
-        _SQL["page"], after, list(selection.states), selection.code, selection.fingerprint, limit, until
-    )
-    return [_stored(row) for row in rows]
+    """Return letters in the order in which they came, behind the id `after`, up to the id `until`.
+
+    At most `limit`, and no more once their bodies have `MAX_PAGE_BYTES` together.
+    """
+    arguments = (after, until, selection.code, selection.fingerprint, limit, MAX_PAGE_BYTES)
+    if tuple(selection.states) == OPEN:
+        return [_stored(row) for row in await database.fetch(_SQL["open_page"], *arguments)]
+    return [_stored(row) for row in await database.fetch(_SQL["page"], *arguments, list(selection.states))]
+
+
+async def of_ids(database: Database, ids: Sequence[int]) -> list[StoredLetter]:
+    """Return the letters with these ids, in their order; those that are not there are left out."""
+    return [_stored(row) for row in await database.fetch(_SQL["of_ids"], list(ids))]
+
+
+async def states(database: Database, ids: Sequence[int]) -> Mapping[int, State]:
+    """Return the states of the letters with these ids; those that are not there are left out."""
+    return {row["id"]: row["state"] for row in await database.fetch(_SQL["states"], list(ids))}
 
 
 async def last_id(database: Database) -> int:
@@ -176,10 +207,33 @@ async def set_state(database: Database, letters: Sequence[int], state: State) ->
         return await session.execute(_SQL["set_state"], list(letters), state)
 
 
-async def drop(database: Database, selection: Selection = EVERY_OPEN) -> int:
-    """Mark all open letters that are meant as dropped, and return how many."""
-    async with database.transaction() as session:
-        return await session.execute(_SQL["drop_open"], selection.code, selection.fingerprint)
+async def close(database: Database, letters: Sequence[int], retry: UUID) -> None:
+    """Mark letters as retried by `retry`, whatever they were."""
+    await database.fetch(_SQL["close"], list(letters), retry)
+
+
+async def drop(
+    database: Database, selection: Selection = EVERY_OPEN, told: Callable[[int], None] = lambda _: None
+) -> int:
+    """Mark all open letters that are meant as dropped, some thousand at a time, and return how many.
+
+    `told` is called with how many of them are dropped so far, also where it ends by an error.
+    """
+    dropped, after, until = 0, 0, await last_id(database)
+    while rows := await database.fetch(
+        _SQL["drop_open"], selection.code, selection.fingerprint, after, until, _DROP_AT_ONCE
+    ):
+        dropped, after = dropped + len(rows), max(row["id"] for row in rows)
+        told(dropped)
+    return dropped
+
+
+async def note(database: Database, outcomes: Sequence[RetryOutcome]) -> None:
+    """Write down what became of retried letters; of one retry the first that is said of a letter stays."""
+    latest = {each.letter: each for each in outcomes}
+    chosen = [latest[letter] for letter in sorted(latest)]
+    said = [_text(each.outcome, _MAX_REASON) for each in chosen]
+    await database.fetch(_SQL["note"], [each.letter for each in chosen], [each.retry for each in chosen], said)
 
 
 async def edit(database: Database, letter: int, body: bytes) -> bool:

@@ -51,6 +51,7 @@ class Arrival:
         priority: 0 to 9.
         digest: `digest_of(event)`.
         is_replay: Whether it comes from the log or from the dead letters rather than from its producer.
+        since: Of a replay, the day (UTC) from which on the log may know the event; None = any.
     """
 
     event: Event
@@ -58,6 +59,7 @@ class Arrival:
     priority: int
     digest: bytes
     is_replay: bool = False
+    since: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,15 @@ class Verdict:
         status: `new`: the first with its id within the window. `again`: seen, and not handled to its end, or a replay.
             `duplicate`: handled. `conflict`: the id is known with another content.
         behind: How long the last of the earlier events with the same group key waits for its next try, if one does.
-        done: What the event did before, by request id. Only for `again`.
+        done: What the event did before, by request id. Only for `again` and for replays; for these, on any day that is
+            in the log, not only within the window.
+        missing: Of a replay, a day that has left the log and may have known more of what it did.
     """
 
     status: Status
     behind: timedelta | None
     done: Mapping[str, Json]
+    missing: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ async def record(database: Database, arrivals: Sequence[Arrival], window: timede
         # Another bridge recorded the same id at the same moment: the next look sees it.
         left = [place for place in left if verdicts[place] is None]
         if not left:
-            return cast("list[Verdict]", verdicts)
+            return await _with_past(database, arrivals, cast("list[Verdict]", verdicts))
     raise TransactionConflictError("Other bridges record the same events.")
 
 
@@ -225,6 +230,18 @@ async def _recorded(database: Database, arrivals: Sequence[Arrival], window: tim
             raise
     await ensure_days(database)  # the day has no partition yet
     return await database.fetch(_SQL["record"], *columns, window)
+
+
+async def _with_past(database: Database, arrivals: Sequence[Arrival], verdicts: list[Verdict]) -> list[Verdict]:
+    """Add what all days of the log know of replays."""
+    places = [place for place, arrival in enumerate(arrivals) if arrival.is_replay]
+    if places:
+        replays = [arrivals[place] for place in places]
+        ids, days = [each.event.identity for each in replays], [each.since for each in replays]
+        rows = await database.fetch(_SQL["past"], ids, days)
+        for place, row in zip(places, rows, strict=True):
+            verdicts[place] = replace(verdicts[place], done=row["done"] or _NOTHING, missing=row["missing"])
+    return verdicts
 
 
 def _columns(arrivals: Sequence[Arrival]) -> tuple[list[Any], ...]:

@@ -163,3 +163,13 @@ async def save_reached(database: Database, replay: UUID, reached: Reached) -> No
 async def finish_replay(database: Database, replay: UUID) -> None:
     """Remember that a replay is done."""
     await database.fetch(_SQL["finish"], replay)
+
+
+async def begin_retry(database: Database, retry: UUID) -> None:
+    """Put a retry of dead letters on record."""
+    await database.fetch(_SQL["begin_retry"], retry)
+
+
+async def known_replays(database: Database, ids: Sequence[UUID]) -> Mapping[UUID, bool]:
+    """Return those of `ids` that are replays or retries on record, and whether they do everything again."""
+    return {row["id"]: row["again"] for row in await database.fetch(_SQL["known"], list(ids))}

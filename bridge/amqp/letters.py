@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -118,17 +118,6 @@ def event_of(letter: Letter, body: bytes | None = None) -> Event:
         unreadable=unreadable_of(letter.headers),
     )
     return decode(letter.body if body is None else body, properties)
-
-
-def retried(event: Event) -> Event:
-    """Return the event as it is published for another try: a replay, which is neither duplicate nor conflict.
-
-    It does only what the event has not done yet. What was already a replay that does everything again goes on as that
-    one, so that it too does only what is left of it.
-    """
-    if event.replay_again:
-        return event
-    return replace(event, metadata={**event.metadata, "replay": {"id": str(uuid.uuid4()), "again": False}})
 
 
 def priority_of(letter: Letter) -> int:

@@ -42,7 +42,12 @@ with batch as materialized (
         event_type = excluded.event_type, event_version = excluded.event_version, source = excluded.source,
         occurred_at = excluded.occurred_at, correlation_id = excluded.correlation_id, group_key = excluded.group_key,
         priority = excluded.priority, envelope = excluded.envelope,
-        outcome = null, reason = null, effects = null, handled_at = null
+        outcome = null, reason = null, handled_at = null,
+        -- What counts as new has done nothing; a replay still has done what it did.
+        effects = case
+            when exists (select from firsts where firsts.event_id = excluded.event_id and firsts.is_replay)
+            then events.effects
+        end
 )
 select
     case
@@ -72,6 +77,29 @@ left join claimed using (event_id)
 -- The message is not acknowledged yet, and the commit of `mark` flushes this one too: nothing is lost by not waiting.
 cross join (select set_config('synchronous_commit', 'off', true)) as relaxed
 order by batch.place
+
+-- name: past
+with away as materialized (
+    select day from saga.archived_days except select day from saga.event_days
+), begun as materialized (
+    -- What a replay does is on record on a day from its beginning on.
+    select distinct (begun_at at time zone 'utc')::date as day
+    from (select begun_at from saga.replays union all select begun_at from saga.retries) as replays
+)
+select
+    (
+        select jsonb_object_agg(effect.key, effect.value order by events.day)
+        from saga.events cross join lateral jsonb_each(events.effects) as effect
+        where events.event_id = wanted.event_id
+    ) as done,
+    (
+        select max(away.day) from away
+        where wanted.since is null
+            or away.day = wanted.since
+            or exists (select from begun where begun.day between wanted.since and away.day)
+    ) as missing
+from unnest($1::text[], $2::date[]) with ordinality as wanted (event_id, since, place)
+order by wanted.place
 
 -- name: mark
 with batch as (

@@ -37,5 +37,13 @@ update saga.replays set
     day = $2, xact = $3::text::xid8, position = $4, passed = $5, published = $6, refused = $7, changed_at = now()
 where id = $1
 
+-- name: begin_retry
+insert into saga.retries (id) values ($1)
+
+-- name: known
+select id, coalesce((criteria ->> 'again')::boolean, false) as again from saga.replays where id = any($1::uuid[])
+union all
+select id, false from saga.retries where id = any($1::uuid[])
+
 -- name: finish
 update saga.replays set state = 'finished', changed_at = now() where id = $1

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
@@ -15,14 +16,19 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RawValue
 from temporalio.worker import Worker
 
+from bridge.amqp.publisher import open_publisher
 from bridge.bridge import Bridge, running_bridge
 from bridge.outcomes import Dispatched, Effect, Outcome, Refused
+from bridge.replay_mark import MEMBER, ReplayMark
+from bridge.retry import Progress, begin
 from bridge.settings import BridgeSettings
 from bridge.surroundings import Surroundings, Watchers, any_event
 from contracts.envelope import Event
+from contracts.json import Json
 from store import dead_letters
 from store.database import Database, open_database
 from store.dead_letters import StoredLetter
+from store.replays import Reached, ReplayRecord, begin_replay
 from tests.bridge.library import definition, library, on, template
 from tests.support.bus import TOPOLOGY
 from tests.support.waiting import PATIENCE_SECONDS, eventually
@@ -134,6 +140,23 @@ class BridgeEnvironment:
         """Wait for the dead letter and return it; it is the only one."""
         [letter] = await self.letters(1)
         return letter
+
+    async def retry(self, *letters: StoredLetter) -> Progress:
+        """Retry these letters as `saga dlq retry` does."""
+
+        async def page() -> AsyncIterator[Sequence[StoredLetter]]:
+            yield letters
+
+        async with open_publisher(self.amqp_url, topology=TOPOLOGY) as publisher:
+            retry = await begin(self.database)
+            await retry.run(page(), publisher)
+        return retry.progress
+
+    async def replay_mark(self, *, again: bool = False) -> dict[str, Json]:
+        """Put a replay on record, and return what its events have in their metadata."""
+        record = ReplayRecord(uuid.uuid4(), {"again": again}, "running", "0", 0, Reached())
+        await begin_replay(self.database, record)
+        return {MEMBER: ReplayMark(record.id, again, datetime.now(UTC).date()).to_json()}
 
     def key(self) -> str:
         """Make a key that no other test has."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -128,7 +129,7 @@ async def test_replay_that_is_published_twice_does_nothing_more(
 ) -> None:
     """A replay that died is published again from its last page: two runs of one key are two more, or none."""
     key = env.key()
-    mark: dict[str, Json] = {"replay": {"id": "r-1", "again": again}}
+    mark = await env.replay_mark(again=again)
     async with env.bridge():
         for number, metadata in enumerate(({}, {}, mark, mark, mark, mark)):
             identity = f"{key}-{number % 2}"
@@ -138,6 +139,33 @@ async def test_replay_that_is_published_twice_does_nothing_more(
             await env.run(f"quick/{key}").result()
     assert await env.finished(f"quick/{key}") == runs
     assert [outcome.word for outcome in env.outcomes] == ["dispatched"] * 6
+
+
+@pytest.mark.parametrize("claim", [{"id": str(uuid4()), "again": True}, {"id": "r-1"}, "r-1", None, 7])
+async def test_replay_that_is_not_on_record_is_handled_as_any_other_event(
+    env: BridgeEnvironment, bus: Bus, claim: Json
+) -> None:
+    """Whatever a producer writes there turns deduplication off for nobody, and is no content either."""
+    key = env.key()
+    told = event("quick.go", {"id": key}, key)
+    async with env.bridge():
+        for number, metadata in enumerate(({"replay": claim}, {"replay": claim}, {})):
+            await bus.publish(replace(told, metadata=metadata))
+            await env.outcomes.until(number + 1)
+        await env.finished_once(f"quick/{key}")
+    assert [outcome.word for outcome in env.outcomes] == ["dispatched", "duplicate", "duplicate"]
+
+
+async def test_replay_on_record_may_not_do_more_than_it_was_begun_for(env: BridgeEnvironment, bus: Bus) -> None:
+    """Somebody who has seen the id of a replay cannot make one of it that does everything again."""
+    key, mark = env.key(), await env.replay_mark()
+    forged: dict[str, Json] = {"replay": {**mark["replay"], "again": True}}  # type: ignore[dict-item]  # it is a map
+    async with env.bridge():
+        for number, metadata in enumerate(({}, forged, forged)):
+            await bus.publish(event("quick.go", {"id": key}, key, dict(metadata)))
+            await env.outcomes.until(number + 1)
+        await env.finished_once(f"quick/{key}")
+    assert env.outcomes.effects == ["started", "already-started", "already-started"]
 
 
 async def test_what_was_done_before_a_failure_is_not_done_again(env: BridgeEnvironment, bus: Bus) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridge.amqp.letters import event_of, retried
+from bridge import retry
 from bridge.amqp.publisher import open_publisher
 from bridge.encoding import Form
 from bridge.envelope import Properties, decode
@@ -120,11 +120,12 @@ async def test_dead_letters_are_those_of_their_events(env: BridgeEnvironment, bu
         assert {letter.event_id for letter in letters} == {each.identity for each in events}
         await bus.publish(event("patient.begin", {"id": key}, f"{key}-begin"))
         await env.outcomes.until(3)
-        await publisher.publish(retried(event_of(letters[0])))
+        begun = await retry.begin(env.database)
+        await publisher.publish(begun.prepared(letters[0]))
         await env.outcomes.until(4)
         outcomes = [(await find(env.database, str(letter.event_id)))[0].outcome for letter in letters]
         assert outcomes == ["dispatched", "dead-lettered"]
-        await publisher.publish(retried(event_of(letters[1])))
+        await publisher.publish(begun.prepared(letters[1]))
         await bus.publish(event("patient.note", {"id": key, "say": "end"}, f"{key}-end"))
         assert set(await env.notes(key)) == {*SOURCES, "end"}
 

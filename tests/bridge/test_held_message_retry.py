@@ -6,8 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.amqp.letters import event_of, retried
-from bridge.amqp.publisher import open_publisher
 from store.event_reader import find
 from tests.bridge.environment import KEY, BridgeEnvironment
 from tests.bridge.library import definition, event, library, on
@@ -26,12 +24,12 @@ async def test_retry_of_a_held_message_that_was_lost_is_delivered(env: BridgeEnv
     """That it was held once is not all that there was to do."""
     key = env.key()
     told = event("patient.note", {"id": key, "say": "end"}, f"{key}-end")
-    async with env.bridge(loaded=HOLDING), open_publisher(env.amqp_url) as publisher:
+    async with env.bridge(loaded=HOLDING):
         await bus.publish(told)
         letter = await env.letter()
         await bus.publish(event("patient.begin", {"id": key}, f"{key}-begin"))
         await env.outcomes.until(2)
-        await publisher.publish(retried(event_of(letter)))
+        await env.retry(letter)
         await env.outcomes.until(3)
         assert [outcome.word for outcome in env.outcomes] == ["held", "dispatched", "dispatched"]
         assert await env.notes(key) == ["end"]

@@ -16,11 +16,12 @@ from bridge.amqp.publisher import open_publisher
 from bridge.archive.archiving import archive_days
 from bridge.archive.storage import S3Access, open_storage
 from bridge.replay import begin, resume
+from bridge.replay_mark import ReplayMark, mark_of
 from bridge.selection import BadFilterError, Criteria, DaysArchivedError, compile_filter, survey
 from contracts.envelope import Event
 from contracts.errors import ServiceUnreachableError
 from store.database import Database, open_database
-from store.replays import UnknownReplayError
+from store.replays import UnknownReplayError, known_replays
 from tests.bridge.archive.event_log_days import days_ago, make_day
 
 DAY = days_ago(3)
@@ -79,10 +80,8 @@ async def test_replay_publishes_everything_once_marked_and_in_order(log: Databas
     assert (replay.total, replay.reached.published, replay.is_finished) == (300, 300, True)
     assert set(bus.ids) == _ids(BEFORE, range(1, 151)) | _ids(DAY, range(1, 151))
     assert len(bus.ids) == len(set(bus.ids))
-    assert {json.dumps(event.metadata["replay"]) for event in bus.events} == {
-        json.dumps({"id": str(replay.id), "again": False})
-    }
-    assert all(event.is_replay and not event.replay_again for event in bus.events)
+    assert {mark_of(event) for event in bus.events} == {ReplayMark(replay.id, since=day) for day in (BEFORE, DAY)}
+    assert await known_replays(log, [replay.id, uuid4()]) == {replay.id: False}
     assert all(numbers == sorted(numbers) for numbers in _numbers_by_key(bus.events).values())
     assert sorted(set(bus.priorities)) == list(range(10))
     assert told == sorted(told)
@@ -105,7 +104,8 @@ async def test_replay_reaches_the_broker(log: Database, amqp_url: str) -> None:
     }
     for message in messages:
         assert message is not None
-        assert json.loads(message.body)["metadata"]["replay"] == {"id": str(replay.id), "again": True}
+        mark = json.loads(message.body)["metadata"]["replay"]
+        assert (mark["id"], mark["again"]) == (str(replay.id), True)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class NoDeduplicationBridge(Bridge):
     """Treats every event as new."""
 
     def _stations(self, log: Recording, keeper: Keeper) -> Stations:
-        recording = _NoDeduplicationRecording(log.database, log.breaker, log.arrivals, log.marks, log.alarm)
+        recording = _NoDeduplicationRecording(**vars(log))
         return super()._stations(recording, keeper)
 
 

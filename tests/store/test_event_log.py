@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -29,8 +30,13 @@ from store.event_log import (
     record,
 )
 from store.event_reader import find
+from store.replays import begin_retry
+from tests.bridge.archive.event_log_days import make_day
 
 WINDOW = timedelta(days=7)
+ARCHIVED: Final = (
+    "insert into saga.archived_days (day, location, events, bytes, manifest) values ($1, 'there', 1, 1, '{}')"
+)
 EFFECT: Json = {"kind": "started", "workflow_id": "order/A1", "run_id": "r-1"}
 
 
@@ -88,6 +94,42 @@ async def test_record_never_stops_a_replay(database: Database) -> None:
         == [expected] * 2
     )
     assert await statuses(database, arrival("unknown", is_replay=True)) == ["new"]
+
+
+async def test_record_tells_a_replay_what_any_day_of_the_log_knows(database: Database) -> None:
+    """Also beyond the window, on this day and on earlier ones; of an effect the latest that is known."""
+    day = (datetime.now(UTC) - timedelta(days=3)).date()
+    await make_day(database, day, 1)
+    event = replace(arrival("any").event, id=f"e-{day}-1")
+    await database.fetch("update saga.events set effects = $1", {"a": {"kind": "held"}, "b": EFFECT})
+    replayed = Arrival(event, None, 0, digest_of(event), is_replay=True, since=day)
+    for expected in ({"a": {"kind": "held"}, "b": EFFECT}, {"a": EFFECT, "b": EFFECT}):
+        [verdict] = await record(database, [replayed], timedelta(0))
+        assert (verdict.done, verdict.missing) == (expected, None)
+        await mark(database, [Mark(event.id, "dispatched", {"a": EFFECT})])
+    [again] = await record(database, [Arrival(event, None, 0, digest_of(event))], timedelta(0))
+    assert (again.status, again.done) == ("new", {})
+
+
+async def test_record_names_the_day_that_may_know_more_of_a_replay(database: Database) -> None:
+    """The one on which it came, and those after a replay or retry that may have been of it; not one that is there."""
+    days = [(datetime.now(UTC) - timedelta(days=number)).date() for number in (9, 7, 5)]
+    for day in days:
+        await database.fetch(ARCHIVED, day)
+    await make_day(database, days[0], 1)
+
+    async def missing(since: date | None) -> date | None:
+        event = arrival("evt-1").event
+        [verdict] = await record(database, [Arrival(event, None, 0, digest_of(event), True, since)], WINDOW)
+        return verdict.missing
+
+    asked = (days[0], days[1], days[1] - timedelta(days=1), None)
+    assert [await missing(since) for since in asked] == [None, days[1], None, days[2]]
+    await begin_retry(database, uuid4())
+    assert await missing(days[0]) is None
+    await database.fetch("update saga.retries set begun_at = $1", datetime.now(UTC) - timedelta(days=6))
+    assert [await missing(since) for since in (None, days[0], days[2])] == [days[2], days[2], days[2]]
+    assert await missing(days[2] + timedelta(days=1)) is None
 
 
 async def test_record_ignores_how_an_event_travelled(database: Database) -> None:

@@ -49,7 +49,6 @@ _CONFLICT: Mapping[IfRunning, WorkflowIdConflictPolicy.ValueType] = {
 }
 
 _AGAIN = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-_ONCE = WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,6 @@ class StartRequest:
         correlation_id: Of the event that caused it.
         priority: 1 (first) to 5.
         if_running: What to do when a run with this key is running.
-        once: Whether a run with this key that has ended is in the way as well; only with `if_running` "fail".
     """
 
     definition: Definition
@@ -78,7 +76,6 @@ class StartRequest:
     correlation_id: str | None = None
     priority: int | None = None
     if_running: IfRunning = "fail"
-    once: bool = False
 
 
 def start_request(
@@ -127,7 +124,7 @@ async def start_run(client: Client, task_queue: str, request: StartRequest, leas
         lease: Of the message because of which it is started; then the request is made once, in the time that is left.
 
     Raises:
-        RunExistsError: A run with the key is running and `if_running` is "fail"; or has ended and `once` is true.
+        RunExistsError: A run with the key is running and `if_running` is "fail".
         KeyRefusedError: The definition's `key` has no value for this input.
         RefusedByTemporalError: The server does not accept it, such as an input that is too large.
         ServiceUnreachableError: The server does not answer.
@@ -231,7 +228,7 @@ async def _start_message(
         identity=client.identity,
         request_id=identity,
         request_eager_execution=True,
-        workflow_id_reuse_policy=_ONCE if request.once else _AGAIN,
+        workflow_id_reuse_policy=_AGAIN,
         workflow_id_conflict_policy=_CONFLICT[request.if_running],
     )
     await _describe(message, client, request)

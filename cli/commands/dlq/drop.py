@@ -7,10 +7,12 @@ import sys
 import click
 
 from cli import loop
+from cli.bar import progress_bar
 from cli.exits import BadInputError
-from cli.letters import Which, opened_letters, required, which, which_options
+from cli.letters import Which, opened_letters, states_of, which, which_options
 from cli.output import counted, print_json
 from cli.settings import Settings, load_settings
+from contracts.errors import SagaError
 from store import dead_letters
 
 
@@ -32,7 +34,18 @@ def command(ids: tuple[int, ...], group: str | None, every: bool, yes: bool, as_
     number = loop.run(_count(settings, wanted))
     if number and not yes:
         _ask(number, as_json=as_json)
-    dropped = loop.run(_drop(settings, wanted)) if number else 0
+    dropped = [0]
+    try:
+        if number:
+            loop.run(_drop(settings, wanted, number, dropped))
+    except (SagaError, KeyboardInterrupt):
+        if dropped[-1]:
+            _report(dropped[-1], as_json=as_json)
+        raise
+    _report(dropped[-1], as_json=as_json)
+
+
+def _report(dropped: int, *, as_json: bool) -> None:
     if as_json:
         print_json({"dropped": dropped})
     else:
@@ -49,12 +62,20 @@ async def _count(settings: Settings, wanted: Which) -> int:
     async with opened_letters(settings) as database:
         if wanted.selection is not None:
             return await dead_letters.count(database, wanted.selection)
-        letters = [await required(database, identity) for identity in wanted.ids]
-        return sum(letter.state != "dropped" for letter in letters)
+        found = await states_of(database, wanted.ids)
+        return sum(state != "dropped" for state in found.values())
 
 
-async def _drop(settings: Settings, wanted: Which) -> int:
+async def _drop(settings: Settings, wanted: Which, number: int, dropped: list[int]) -> None:
+    """Drop them; the last of `dropped` is how many, however it ends."""
     async with opened_letters(settings) as database:
-        if wanted.selection is not None:
-            return await dead_letters.drop(database, wanted.selection)
-        return await dead_letters.set_state(database, wanted.ids, "dropped")
+        if wanted.selection is None:
+            dropped.append(await dead_letters.set_state(database, wanted.ids, "dropped"))
+            return
+        with progress_bar("Dropping", number) as told:
+
+            def tell(count: int) -> None:
+                dropped.append(count)
+                told(count)
+
+            await dead_letters.drop(database, wanted.selection, tell)

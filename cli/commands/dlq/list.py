@@ -11,7 +11,7 @@ from cli.letters import moment, opened_letters
 from cli.output import is_terminal, print_json, print_table, shortened
 from cli.settings import Settings, load_settings
 from contracts.json import Json
-from store.dead_letters import ALL, OPEN, Group, Selection, groups
+from store.dead_letters import ALL, MOST_GROUPS, OPEN, Group, Selection, groups
 
 _REASON_WIDTH = 100
 
@@ -33,18 +33,22 @@ def command(every: bool, code: str | None, as_json: bool) -> None:
       saga dlq list --all --json
     """
     found = loop.run(_fetch(load_settings(), Selection(ALL if every else OPEN, code)))
+    is_cut = len(found) > MOST_GROUPS
+    found = found[:MOST_GROUPS]
     if as_json:
         print_json([_document(group) for group in found])
     elif found:
         headings = ("LETTERS", "STATE", "GROUP", "FIRST", "LATEST", "EXAMPLE", "REASON")
         print_table(headings, [_row(group) for group in found])
+        if is_cut:
+            click.echo(f"... and more: these are the {MOST_GROUPS:,} largest groups; --code says which.", err=True)
     else:
         click.echo("There are no dead letters." if every else "There are no open dead letters.")
 
 
 async def _fetch(settings: Settings, selection: Selection) -> list[Group]:
     async with opened_letters(settings) as database:
-        return await groups(database, selection)
+        return await groups(database, selection, MOST_GROUPS + 1)
 
 
 def _row(group: Group) -> tuple[str, ...]:

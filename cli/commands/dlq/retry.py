@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 
 import click
 
-from bridge.amqp.letters import event_of, priority_of, retried
-from bridge.amqp.publisher import Publisher
-from bridge.errors import EventTooLargeError, MalformedEventError
-from bridge.outcomes import CONFLICT
+from bridge.retry import Progress, begin
 from cli import loop
+from cli.bar import progress_bar
 from cli.bus import publishing
-from cli.exits import BadInputError, Exit
-from cli.letters import Which, letters_meant, opened_letters, which, which_options
+from cli.exits import Exit
+from cli.letters import Which, count_meant, opened_letters, pages_meant, which, which_options
 from cli.output import clean, counted, print_json
 from cli.settings import Settings, load_settings
 from contracts.errors import SagaError
 from contracts.json import Json
-from contracts.ports import UnfitEventError
-from store.database import Database
-from store.dead_letters import StoredLetter, set_state
+from store.dead_letters import fingerprint_of
 
-
-@dataclass
-class _Tally:
-    """What became of the letters; said whatever ends the command."""
-
-    retried: list[int] = field(default_factory=list)
-    left: dict[int, str] = field(default_factory=dict)
+_MOST_NAMED = 5
+_MOST_REASONS = 20
 
 
 @click.command("retry")
@@ -40,7 +31,7 @@ def command(ids: tuple[int, ...], group: str | None, every: bool, as_json: bool)
 
     An event keeps its id and comes as a replay: what it did the first time is not done again. What is no event, whose
     time is over, or whose id is that of another event, stays as it is, and the exit code is then 1; `saga dlq edit`
-    changes it. An event that fails again is a new dead letter.
+    changes it. `saga dlq show` says what became of it; an event that fails again is a new dead letter.
 
     \b
     Examples:
@@ -48,46 +39,52 @@ def command(ids: tuple[int, ...], group: str | None, every: bool, as_json: bool)
       saga dlq retry --group run-not-found/3fa9c1d0
       saga dlq retry --all
     """
-    wanted, tally = which(ids, group, every), _Tally()
+    wanted, progress = which(ids, group, every), Progress()
     try:
-        loop.run(_retry(load_settings(), wanted, tally))
-    except SagaError:
-        if tally.retried:
-            _report(tally, as_json=as_json)
+        loop.run(_retry(load_settings(), wanted, progress))
+    except (SagaError, KeyboardInterrupt):
+        if progress.passed:
+            _report(progress, as_json=as_json)
         raise
-    _report(tally, as_json=as_json)
-    return Exit.RUN_FAILED if tally.left else Exit.OK
+    _report(progress, as_json=as_json)
+    return Exit.RUN_FAILED if progress.left else Exit.OK
 
 
-async def _retry(settings: Settings, wanted: Which, tally: _Tally) -> None:
+async def _retry(settings: Settings, wanted: Which, progress: Progress) -> None:
     way = publishing(settings)
-    async with opened_letters(settings) as database, way as publisher:
-        async for letter in letters_meant(database, wanted):
-            try:
-                await _publish(database, publisher, letter)
-            except (MalformedEventError, EventTooLargeError, UnfitEventError, BadInputError) as error:
-                tally.left[letter.id] = str(error)
-            else:
-                tally.retried.append(letter.id)
+    async with opened_letters(settings) as database:
+        total = await count_meant(database, wanted)
+        retry = await begin(database, progress)
+        async with way as publisher:
+            with progress_bar("Retrying", total) as told:
+                await retry.run(pages_meant(database, wanted), publisher, told)
 
 
-async def _publish(database: Database, publisher: Publisher, letter: StoredLetter) -> None:
-    event = event_of(letter)
-    if event.is_expired(datetime.now(UTC)):
-        raise BadInputError(f"Its time is over since {event.expires_at}; edit `expires_at` first.")
-    if letter.code == CONFLICT and event.identity == letter.event_id:
-        # It would come as a replay of the event that had this id first, whose effects are on record, and do nothing.
-        raise BadInputError(f"Another event has its id, {event.identity}: edit its event_id first.")
-    await publisher.publish(retried(event), priority=priority_of(letter))
-    await set_state(database, [letter.id], "retried")
-
-
-def _report(tally: _Tally, *, as_json: bool) -> None:
+def _report(progress: Progress, *, as_json: bool) -> None:
     if as_json:
-        left: list[Json] = [{"id": identity, "reason": reason} for identity, reason in tally.left.items()]
-        print_json({"retried": list(tally.retried), "left": left})
+        left: list[Json] = [{"id": identity, "reason": reason} for identity, reason in progress.left.items()]
+        still_open: dict[str, Json] = {"still_open": list(progress.unclosed)} if progress.unclosed else {}
+        print_json({"retried": list(progress.published), "left": left, **still_open})
         return
-    left_open = f", {len(tally.left)} left" if tally.left else ""
-    click.echo(f"{counted(len(tally.retried), 'dead letter')} published again{left_open}.")
-    for identity, reason in tally.left.items():
-        click.echo(f"  left {identity}: {clean(reason)} `saga dlq edit {identity}` changes it.")
+    left_open = f", {len(progress.left)} left" if progress.left else ""
+    click.echo(f"{counted(len(progress.published), 'dead letter')} published again{left_open}.")
+    if progress.unclosed:
+        count = len(progress.unclosed)
+        click.echo(
+            f"  {count} of them could not be closed and are still open; retried once more they do nothing twice."
+        )
+    for line in _reasons(progress.left):
+        click.echo(line)
+
+
+def _reasons(left: Mapping[int, str]) -> Iterator[str]:
+    """Yield a line for each kind of reason, with the reason of the first letter that has it."""
+    kinds: defaultdict[str, list[int]] = defaultdict(list)
+    for identity, reason in left.items():
+        kinds[fingerprint_of("", reason)].append(identity)
+    for ids in list(kinds.values())[:_MOST_REASONS]:
+        named = ", ".join(map(str, ids[:_MOST_NAMED]))
+        more = f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+        yield f"  left {named}{more}: {clean(left[ids[0]])} `saga dlq edit {ids[0]}` changes it."
+    if len(kinds) > _MOST_REASONS:
+        yield f"  ... and {len(kinds) - _MOST_REASONS} more kinds of reasons; --json has all."

@@ -52,6 +52,8 @@ def _lines(letter: StoredLetter) -> Iterator[str]:
         "attempts": f"{letter.attempts}, the first {moment(letter.first_at)}, the last {moment(letter.last_at)}",
         "content type": letter.content_type or "",
     }
+    if letter.state == "retried":
+        facts["outcome"] = letter.outcome or "not known yet"
     for name, value in facts.items():
         yield f"  {name.ljust(_WIDTH)}  {clean(value)}".rstrip()
     yield from _table("properties", letter.properties)
@@ -75,6 +77,7 @@ def document(letter: StoredLetter) -> dict[str, Json]:
         "state": str(letter.state),
         "changed_at": letter.changed_at.isoformat(),
         "edited": letter.edited,
+        "outcome": letter.outcome,
         "letter_id": letter.letter_id,
         "event_id": letter.event_id,
         "event_type": letter.event_type,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from bridge.amqp.publisher import Publisher
 from bridge.replay import Replay, begin, resume
 from bridge.selection import Criteria, Survey, survey
 from cli import connections, loop
+from cli.bar import progress_bar
 from cli.bus import publishing
 from cli.exits import BadInputError
 from cli.logs import log_to_stderr
@@ -126,7 +126,7 @@ async def _run(replay: Replay, way: AbstractAsyncContextManager[Publisher], rate
     click.echo(f"Replay {replay.id}: {replay.total:,} events of the log.", err=True)
     try:
         async with way as publisher:
-            with _progress(replay) as told:
+            with progress_bar("Replaying", replay.total, replay.reached.passed) as told:
                 await replay.run(publisher, rate, told)
     except (asyncio.CancelledError, TemporaryError):
         click.echo(f"Stopped: {_counts(replay)}. To go on: saga events replay --resume {replay.id}", err=True)
@@ -138,16 +138,3 @@ def _counts(replay: Replay) -> str:
     reached = replay.reached
     refused = f", {reached.refused:,} refused" if reached.refused else ""
     return f"{reached.passed:,} of {replay.total:,} passed, {reached.published:,} published{refused}"
-
-
-@contextmanager
-def _progress(replay: Replay) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal."""
-    from rich.console import Console  # noqa: PLC0415  # only who replays pays for it
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    columns = (TextColumn("Replaying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=replay.total, completed=replay.reached.passed)
-        yield lambda passed: bar.update(task, completed=passed)

@@ -13,7 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from pamqp.common import FieldTable
 
 from bridge.amqp.delivery import Delivery
-from bridge.amqp.letters import event_of, letter_of, priority_of, retried
+from bridge.amqp.letters import event_of, letter_of, priority_of
 from bridge.envelope import decode
 from bridge.errors import MalformedEventError
 from bridge.topology.names import EXCHANGE_DEAD_LETTERS
@@ -132,6 +132,11 @@ async def test_event_is_the_one_that_was_sent(letterbox: Bus) -> None:
     assert event_of(letter, BODY).data == {"a": 1}
 
 
+async def for_ever() -> timedelta:
+    """Return for how long the delivery is ours."""
+    return timedelta.max
+
+
 async def test_event_in_binary_mode_is_the_one_that_was_sent(letterbox: Bus) -> None:
     """Attributes for which AMQP has types of its own are kept as what they read as."""
     said: FieldTable = {"specversion": "1.0", "id": "e", "source": "/till", "type": "a.b"}
@@ -140,15 +145,5 @@ async def test_event_in_binary_mode_is_the_one_that_was_sent(letterbox: Bus) -> 
     when = datetime(2030, 1, 1, tzinfo=UTC)
     message = await put(letterbox, Message(b"{}", headers=headers, content_type="application/json", timestamp=when))
     event_read = event_of(letter_of(message))
-    assert event_read == decode(message.body, Delivery.of(message, "q").properties)
+    assert event_read == decode(message.body, Delivery.of(message, "q", for_ever).properties)
     assert event_read.metadata == {"mark": "AP8=", "seen": "2030-01-31T08:00:00Z"}
-
-
-def test_retry_is_a_replay_of_what_is_left() -> None:
-    """A new replay that repeats nothing; but one that repeats everything goes on as itself."""
-    once, twice = retried(event()), retried(retried(event()))
-    assert once.is_replay
-    assert not once.replay_again
-    assert once.replay_id != twice.replay_id
-    everything = event(metadata={"replay": {"id": "r-1", "again": True}})
-    assert retried(everything) == everything
