@@ -156,7 +156,9 @@ class Bridge:
         measuring: dict[str, Chore] = {"depths": depths.run, "figures": figures.run}
         return (measuring if metrics.measures else {}) | {
             "held events": keeper.run,
-            "dead letters": partial(collect, broker.consuming, database, told=metrics.dead_lettered),
+            "dead letters": partial(
+                collect, broker.consuming, database, plain=self._settings.topology.plain, told=metrics.dead_lettered
+            ),
             "outbox": Relay(database, publisher, reached=self._watchers.reached).run,
             "upkeep": Upkeep(database, self._settings, self._around.storage).run,
         }

@@ -22,6 +22,7 @@ from bridge.amqp.sharing import SharedConnection
 from bridge.backoff import delay_seconds
 from bridge.chores import every
 from bridge.errors import SessionLostError
+from bridge.topology.model import PlainRule
 from bridge.topology.names import DEAD_LETTERS
 from contracts.errors import TemporaryError
 from store.database import Database
@@ -42,6 +43,7 @@ async def collect(
     database: Database,
     stop: asyncio.Event,
     *,
+    plain: Sequence[PlainRule] = (),
     told: Callable[[str], None] = _untold,
     longest_delay: timedelta = _LONGEST,
 ) -> None:
@@ -51,6 +53,7 @@ async def collect(
         shared: The broker, where the queue is declared.
         database: Where the letters go.
         stop: Set it to end.
+        plain: Which messages may have no envelope.
         told: Told the code of each letter that is news, after it was stored. Must not block.
         longest_delay: Upper limit of the delay between tries while PostgreSQL is away.
 
@@ -59,7 +62,7 @@ async def collect(
         SessionLostError: The connection or the queue is lost.
         PermanentError: PostgreSQL or the broker refuses for a reason that no try can help.
     """
-    collector = _Collector(database, longest_delay, told)
+    collector = _Collector(database, longest_delay, plain, told)
     async with shared.holding(confirms=False) as channel:
         with losing():
             await collector.run(channel, stop)
@@ -68,8 +71,10 @@ async def collect(
 class _Collector:
     """The letters in hand, and the reason why the session is lost, once it is."""
 
-    def __init__(self, database: Database, longest_delay: timedelta, told: Callable[[str], None]) -> None:
-        self._database, self._longest, self._told = database, longest_delay, told
+    def __init__(
+        self, database: Database, longest_delay: timedelta, plain: Sequence[PlainRule], told: Callable[[str], None]
+    ) -> None:
+        self._database, self._longest, self._plain, self._told = database, longest_delay, plain, told
         self._in_hand: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
@@ -106,7 +111,7 @@ class _Collector:
 
     async def _store_all(self, stop: asyncio.Event) -> None:
         while not stop.is_set() and (messages := await self._batch()):
-            if await self._store([letter_of(message) for message in messages], stop):
+            if await self._store([letter_of(message, self._plain) for message in messages], stop):
                 await messages[-1].ack(multiple=True)  # all before it on this channel too, and those are answered
 
     async def _batch(self) -> list[AbstractIncomingMessage]:

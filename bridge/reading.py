@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bridge.amqp.delivery import Delivery
-from bridge.envelope import decode
 from bridge.errors import GaveUpError
 from bridge.fault import is_ours
+from bridge.plain import Published, event_in
 from bridge.replay_mark import ReplayMark, mark_of, marked
 from bridge.route import Routing, route
 from bridge.settings import BridgeSettings
 from bridge.sorting import Place, place
+from bridge.topology.model import Topology
 from contracts.envelope import Event
 from contracts.errors import PermanentError
 from workflows.language.library import Library
@@ -20,7 +21,14 @@ from workflows.language.library import Library
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An event, what it asks for and where it belongs; `error` is why it must not be dispatched all the same."""
+    """An event, what it asks for and where it belongs.
+
+    Attributes:
+        event: The event.
+        routing: What it asks for.
+        place: Where it belongs.
+        error: Why it must not be dispatched all the same.
+    """
 
     event: Event
     routing: Routing
@@ -40,11 +48,21 @@ def read(delivery: Delivery, library: Library, check: Callable[[Event], None], s
     Raises:
         MalformedEventError: It is no event.
     """
-    event = decode(delivery.body, delivery.properties)
+    event = event_of(delivery, settings.topology)
     routing = route(event, library, _salt(event))
     found = place(event, delivery.priority, routing, settings.topology)
     where = Place(delivery.group or found.key, delivery.priority_class or found.priority_class)
     return Reading(event, routing, where, _error(event, delivery, check, settings.deliveries))
+
+
+def event_of(delivery: Delivery, topology: Topology) -> Event:
+    """Return the event in a message.
+
+    Raises:
+        MalformedEventError: It is no event.
+    """
+    published = Published(delivery.exchange, delivery.routing_key)
+    return event_in(delivery.body, delivery.properties, published, topology.plain)
 
 
 def with_mark(reading: Reading, mark: ReplayMark | None, library: Library) -> Reading:

@@ -19,6 +19,7 @@ from bridge.amqp.letters import event_of, priority_of
 from bridge.errors import EventTooLargeError, MalformedEventError
 from bridge.outcomes import CONFLICT
 from bridge.replay_mark import ReplayMark, mark_of, marked
+from bridge.topology.model import PlainRule
 from contracts.envelope import Event
 from contracts.errors import PermanentError
 from contracts.ports import EventPublisher, UnfitEventError
@@ -56,8 +57,8 @@ class Progress:
 class Retry:
     """A retry of dead letters; made by `begin`."""
 
-    def __init__(self, identity: UUID, database: Database, progress: Progress) -> None:
-        self.id, self.progress, self._database = identity, progress, database
+    def __init__(self, identity: UUID, database: Database, progress: Progress, plain: Sequence[PlainRule]) -> None:
+        self.id, self.progress, self._database, self._plain = identity, progress, database, plain
 
     async def run(
         self,
@@ -93,7 +94,7 @@ class Retry:
             MalformedEventError: The letter is no event.
             NotRetriableError: Its time is over, or its id is that of another event.
         """
-        event = event_of(letter)
+        event = event_of(letter, plain=self._plain)
         if event.is_expired(datetime.now(UTC)):
             raise NotRetriableError(f"Its time is over since {event.expires_at}; edit `expires_at` first.")
         if letter.code == CONFLICT and event.identity == letter.event_id:
@@ -152,9 +153,15 @@ class Retry:
             self.progress.unclosed.clear()
 
 
-async def begin(database: Database, progress: Progress | None = None) -> Retry:
-    """Put a new retry on record; `Retry.run` carries it out, and says in `progress` how far it is."""
-    retry = Retry(uuid4(), database, progress or Progress())
+async def begin(database: Database, progress: Progress | None = None, plain: Sequence[PlainRule] = ()) -> Retry:
+    """Put a new retry on record; `Retry.run` carries it out, and says in `progress` how far it is.
+
+    Args:
+        database: Where the letters are.
+        progress: Is told how far it is.
+        plain: Which letters may have no envelope.
+    """
+    retry = Retry(uuid4(), database, progress or Progress(), plain)
     await replays.begin_retry(database, retry.id)
     return retry
 

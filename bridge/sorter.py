@@ -14,11 +14,10 @@ from bridge.amqp.acknowledge import Reached, Tries, acknowledge, ended_by, now_o
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
 from bridge.backoff import delay_seconds
-from bridge.envelope import decode
 from bridge.errors import PublishUnconfirmedError, SessionLostError
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Outcome, Refused
-from bridge.reading import too_often
+from bridge.reading import event_of, too_often
 from bridge.route import route
 from bridge.settings import BridgeSettings
 from bridge.sorting import Place, place
@@ -58,7 +57,7 @@ class Sorter:
 
     def _place(self, delivery: Delivery) -> Place:
         too_often(delivery, self.settings.deliveries)
-        event = decode(delivery.body, delivery.properties)
+        event = event_of(delivery, self.settings.topology)
         return place(event, delivery.priority, route(event, self.library()), self.settings.topology)
 
     async def _put_aside(self, delivery: Delivery, result: Refused | Delayed, outlets: Outlets) -> None:

@@ -22,8 +22,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said, unreadable_of
 from bridge.amqp.outlets import CODE, LAST, LETTER, REASON
 from bridge.cloudevents import attribute_in_json, is_attribute
-from bridge.envelope import Properties, decode
+from bridge.envelope import Properties
 from bridge.errors import GaveUpError, MalformedEventError
+from bridge.plain import Published, event_in
+from bridge.topology.model import PlainRule
 from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS
 from contracts.envelope import Event
 from contracts.json import Json
@@ -69,20 +71,22 @@ class _Death:
     count: int
 
 
-def letter_of(message: AbstractIncomingMessage) -> Letter:
-    """Return what is kept of a message of the dead-letter queue."""
+def letter_of(message: AbstractIncomingMessage, plain: Sequence[PlainRule] = ()) -> Letter:
+    """Return what is kept of a message of the dead-letter queue; `plain` says which may have no envelope."""
     delivery = Delivery.of(message, DEAD_LETTERS, _without_end)
     headers, deaths = delivery.headers, _deaths(delivery.headers)
     code, reason = _why(headers, deaths)
-    identity, kind = _event(delivery)
     latest = deaths[0].time if deaths else None
     last = _moment(headers.get(LAST)) or latest or message.timestamp or delivery.received
+    exchange = _text(headers.get(EXCHANGE)) or (deaths[-1].exchange if deaths else delivery.exchange)
+    routing_key = _text(headers.get(ROUTING_KEY)) or (deaths[-1].routing_key if deaths else delivery.routing_key)
+    identity, kind = _event(delivery, Published(exchange, routing_key), plain)
     return Letter(
         letter_id=_given_id(headers) or _letter_id(delivery, deaths),
         event_id=identity,
         event_type=kind,
-        exchange=_text(headers.get(EXCHANGE)) or (deaths[-1].exchange if deaths else delivery.exchange),
-        routing_key=_text(headers.get(ROUTING_KEY)) or (deaths[-1].routing_key if deaths else delivery.routing_key),
+        exchange=exchange,
+        routing_key=routing_key,
         code=code,
         reason=reason,
         attempts=_number(headers.get(ATTEMPTS_HEADER)) or sum(death.count for death in deaths) or 1,
@@ -102,8 +106,13 @@ async def _without_end() -> timedelta:
     return timedelta.max
 
 
-def event_of(letter: Letter, body: bytes | None = None) -> Event:
+def event_of(letter: Letter, body: bytes | None = None, plain: Sequence[PlainRule] = ()) -> Event:
     """Return the event in a letter, or the one that `body` would make it.
+
+    Args:
+        letter: The letter.
+        body: Another body for it.
+        plain: Which messages may have no envelope.
 
     Raises:
         MalformedEventError: It is none.
@@ -117,7 +126,8 @@ def event_of(letter: Letter, body: bytes | None = None) -> Event:
         received=letter.first_at,
         unreadable=unreadable_of(letter.headers),
     )
-    return decode(letter.body if body is None else body, properties)
+    published = Published(letter.exchange, letter.routing_key)
+    return event_in(letter.body if body is None else body, properties, published, plain)
 
 
 def priority_of(letter: Letter) -> int:
@@ -137,9 +147,9 @@ def _why(headers: Mapping[str, Any], deaths: Sequence[_Death]) -> tuple[str, str
     return code, reason.replace("{queue}", latest.queue)
 
 
-def _event(delivery: Delivery) -> tuple[str | None, str | None]:
+def _event(delivery: Delivery, published: Published, plain: Sequence[PlainRule]) -> tuple[str | None, str | None]:
     try:
-        event = decode(delivery.body, delivery.properties)
+        event = event_in(delivery.body, delivery.properties, published, plain)
     except MalformedEventError:
         return _text(delivery.message.message_id), _text(delivery.message.type)
     return event.identity, event.type

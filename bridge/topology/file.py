@@ -12,6 +12,7 @@ from typing import Final
 from bridge.topology.declared import declared
 from bridge.topology.errors import InvalidTopologyError
 from bridge.topology.model import CLASSES, MAX_PARTITIONS, MAX_PRIORITY, GroupRule, PriorityClass, Topology
+from bridge.topology.payloads import plain_rules
 from workflows.language.diagnostics import Diagnostics, in_order
 from workflows.language.expressions.model import ExpressionErrors
 from workflows.language.expressions.template import Template, compile_template
@@ -19,7 +20,7 @@ from workflows.language.parse.fields import Fields, kind_of, tables
 from workflows.language.source import read_source
 from workflows.language.tree import Scalar, Table, Tree, plain
 
-KEYS: Final = ("partitions", "priorities", "ordering", "ttl", "exchanges", "queues", "bindings")
+KEYS: Final = ("partitions", "priorities", "ordering", "plain", "ttl", "exchanges", "queues", "bindings")
 MAX_WEIGHT: Final = 100
 _DEFAULT = Topology()
 _CLASS_KEYS = ("from", "weight")
@@ -58,12 +59,14 @@ def _topology(tree: Tree, diagnostics: Diagnostics) -> Topology:
     fields = Fields(tree, "a topology", KEYS, diagnostics)
     partitions = fields.integer("partitions", 1, MAX_PARTITIONS)
     ttl = fields.seconds("ttl")
+    own = declared(fields)
     return Topology(
         partitions=partitions.value if partitions else _DEFAULT.partitions,
         classes=_classes(fields),
         ordering=_ordering(fields),
+        plain=plain_rules(fields, own),
         message_ttl=timedelta(seconds=ttl.value) if ttl else None,
-        own=declared(fields),
+        own=own,
     )
 
 

@@ -82,6 +82,21 @@ class GroupRule:
     key: Template
 
 
+@dataclass(frozen=True, slots=True)
+class PlainRule:
+    """Messages that may be plain JSON payloads.
+
+    Attributes:
+        key: Topic pattern of their routing keys.
+        exchange: The exchange that they are published to; empty = any.
+        id: What the event's id is: the `message` id, without which it is refused, or made of the `content` alone.
+    """
+
+    key: str
+    exchange: str = ""
+    id: Literal["message", "content"] = "message"
+
+
 HIGH: Final = "high"
 NORMAL: Final = "normal"
 LOW: Final = "low"
@@ -101,6 +116,7 @@ class Topology:
         partitions: Queues of each class, 1 to 64: how many events of different keys can be shared out.
         classes: Priority classes, the most urgent first; the last begins at 0.
         ordering: For events without a group id of their own; the first rule that matches counts.
+        plain: Whose messages may be payloads without an envelope; the first rule that fits counts.
         message_ttl: How long an event may wait in a queue of ours before it is dead-lettered; None = for ever.
         own: What else the operator wants on the broker.
     """
@@ -108,6 +124,7 @@ class Topology:
     partitions: int = 8
     classes: tuple[PriorityClass, ...] = _DEFAULT
     ordering: tuple[GroupRule, ...] = ()
+    plain: tuple[PlainRule, ...] = ()
     message_ttl: timedelta | None = None
     own: Declarations = field(default_factory=Declarations)
 

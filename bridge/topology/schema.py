@@ -11,6 +11,7 @@ from typing import Any
 from bridge.topology.declared import EXCHANGE_TYPES, MATCHES, OVERFLOWS, QUEUE_TYPES
 from bridge.topology.file import MAX_WEIGHT
 from bridge.topology.model import CLASSES, MAX_PARTITIONS, MAX_PRIORITY
+from bridge.topology.payloads import IDS
 
 Schema = dict[str, Any]
 
@@ -41,6 +42,7 @@ def topology_schema() -> Schema:
                 "partitions": _COUNT | partitions,
                 "priorities": _object(dict.fromkeys(CLASSES, _class()), "Which of AMQP's priorities are urgent."),
                 "ordering": {"type": "array", "items": _rule(), "description": ordered},
+                "plain": {"type": "array", "items": _plain_rule(), "description": "Whose messages have no envelope."},
                 "ttl": _DURATION | {"description": "How long an event may wait before it is a dead letter."},
                 "exchanges": _named(_exchange()),
                 "queues": _named(_queue()),
@@ -69,6 +71,17 @@ def _class() -> Schema:
 def _rule() -> Schema:
     key = _TEXT | {"pattern": r"\$\{", "description": "Events for which this is the same are kept in order."}
     return _object({"event": _TEXT | {"description": "A topic pattern."}, "key": key}, required=("event", "key"))
+
+
+def _plain_rule() -> Schema:
+    key = _TEXT | {"description": "A topic pattern of routing keys; the routing key is the type of the event."}
+    exchange = _TEXT | {"description": "The exchange that the producer publishes to; without it any."}
+    ids: Schema = {
+        "enum": list(IDS),
+        "default": IDS[0],
+        "description": "The id is the message id, or made of the content.",
+    }
+    return _object({"key": key, "exchange": exchange, "id": ids}, required=("key",))
 
 
 def _exchange() -> Schema:

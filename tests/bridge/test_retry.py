@@ -18,7 +18,7 @@ from store.dead_letters import StoredLetter
 from tests.bridge.library import event
 
 CAME, DIED = datetime(2030, 1, 31, 8, tzinfo=UTC), datetime(2030, 2, 2, 0, 30, tzinfo=UTC)
-RETRY = Retry(UUID(int=1), cast("Database", None), Progress())
+RETRY = Retry(UUID(int=1), cast("Database", None), Progress(), ())
 
 
 def letter(of: Event, **changes: Any) -> StoredLetter:

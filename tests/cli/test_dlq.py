@@ -140,6 +140,23 @@ async def test_dlq_retry_takes_a_group_and_leaves_what_is_no_event(dlq: Shell, b
     assert len((await dlq.saga("dlq", "list", "--json")).json) == 2
 
 
+async def test_dlq_retry_takes_a_plain_payload_once_a_rule_does(dlq: Shell, bus: Bus, database: Database) -> None:
+    """What was refused because nobody had said that it is one is published as the event that it is."""
+    await bury(bus, database, b'{"total": 1}', "malformed-event", "It is no event.")
+    refused = await dlq.saga("dlq", "retry", "1", "--json")
+    assert "`plain` in topology.yaml" in refused.json["left"][0]["reason"]
+    dlq.write("definitions/topology.yaml", 'partitions: 1\nplain: [{key: "order.*"}]\n')
+    assert (await dlq.saga("dlq", "retry", "1", "--json")).json["retried"] == [1]
+    event = json.loads((await bus.take(LISTENER)).body)
+    assert (event["event_type"], event["data"], event["metadata"]["replay"]["again"]) == (
+        "order.placed",
+        {"total": 1},
+        False,
+    )
+    await bury(bus, database, b"[", "malformed-event", "It is not JSON.")
+    assert (await dlq.saga("dlq", "edit", "2", "--body", "-", "--json", stdin='["mended"]')).json["changed"]
+
+
 async def test_dlq_retry_leaves_a_conflict_until_it_has_an_id_of_its_own(
     dlq: Shell, bus: Bus, database: Database
 ) -> None:

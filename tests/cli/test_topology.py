@@ -116,3 +116,20 @@ async def test_broker_that_is_away_is_told(shell: Shell) -> None:
 async def test_schema_is_printed(shell: Shell) -> None:
     """A JSON Schema with the keys of the file."""
     assert "partitions" in (await shell.saga("topology", "schema")).json["properties"]
+
+
+async def test_diff_tells_whose_messages_need_no_envelope(on_broker: Shell) -> None:
+    """A rule is nothing that a broker has: it makes no difference, and is told below them."""
+    rule = 'plain: [{key: "order.*", exchange: shop, id: content}, {key: a}]'
+    to_events = OWN.replace("key: a}]", "key: a}, {from: shop, to: events}]")
+    on_broker.write("definitions/topology.yaml", f"{to_events}{rule}\n")
+    assert (await on_broker.saga("topology", "apply")).code == 0
+    done = await on_broker.saga("topology", "diff")
+    assert done.code == 0, done.err
+    assert [line.split() for line in done.out.splitlines()[-2:]] == [
+        ["order.*", "shop", "content"],
+        ["a", "any", "message"],
+    ]
+    on_broker.write("definitions/topology.yaml", f"{OWN}{rule}\n")
+    refused = await on_broker.saga("topology", "diff")
+    assert refused.code == 2 and "add {from: shop, to: events} to 'bindings'" in refused.err

@@ -14,6 +14,7 @@ from cli.exits import BadInputError
 from cli.letters import body_text, opened_letters, required
 from cli.output import print_json
 from cli.settings import Settings, load_settings
+from cli.topology import read_topology
 from store.dead_letters import StoredLetter, edit
 
 
@@ -38,7 +39,7 @@ def command(identity: int, file: BinaryIO | None, as_json: bool) -> None:
     is_changed = body is not None and body != letter.body
     event_id = letter.event_id
     if body is not None and is_changed:
-        event_id = event_of(letter, body).identity
+        event_id = event_of(letter, body, read_topology().plain).identity
         loop.run(_store(settings, identity, body))
     if as_json:
         print_json({"id": identity, "event_id": event_id, "changed": is_changed})
@@ -59,13 +60,14 @@ async def _store(settings: Settings, identity: int, body: bytes) -> None:
 def _edited(letter: StoredLetter) -> bytes | None:
     """Let a person edit, again and again if they like, until it is an event; None where nothing was changed."""
     original = text = _editable(letter)
+    plain = read_topology().plain
     while True:
         saved = click.edit(text, extension=".json")
         if saved is None or saved == original:
             return None
         text, body = saved, saved.encode()
         try:
-            event_of(letter, body)
+            event_of(letter, body, plain)
         except MalformedEventError as error:
             if not sys.stdin.isatty():
                 raise

@@ -15,6 +15,7 @@ from cli.exits import Exit
 from cli.letters import Which, count_meant, opened_letters, pages_meant, which, which_options
 from cli.output import clean, counted, print_json
 from cli.settings import Settings, load_settings
+from cli.topology import read_topology
 from contracts.errors import SagaError
 from contracts.json import Json
 from store.dead_letters import fingerprint_of
@@ -54,7 +55,7 @@ async def _retry(settings: Settings, wanted: Which, progress: Progress) -> None:
     way = publishing(settings)
     async with opened_letters(settings) as database:
         total = await count_meant(database, wanted)
-        retry = await begin(database, progress)
+        retry = await begin(database, progress, read_topology().plain)
         async with way as publisher:
             with progress_bar("Retrying", total) as told:
                 await retry.run(pages_meant(database, wanted), publisher, told)

@@ -10,11 +10,12 @@ from bridge.amqp.comparison import compare, surplus
 from bridge.amqp.connection import connected
 from bridge.settings import BridgeSettings
 from bridge.topology.diff import Finding, State, agrees
+from bridge.topology.model import PlainRule
 from cli import loop
 from cli.bus import bridge_settings
 from cli.connections import require_broker
 from cli.exits import Exit
-from cli.output import print_json
+from cli.output import print_json, print_table
 from cli.settings import load_settings
 from cli.topology import print_cures, print_findings, read_topology, wanted
 
@@ -41,6 +42,7 @@ def command(file: Path | None, as_json: bool) -> int:
         print_json([each.to_json() for each in findings])
     else:
         _print(findings)
+        _print_plain(wishes.topology.plain)
     return Exit.OK if agrees(findings) else Exit.BAD_INPUT
 
 
@@ -55,3 +57,10 @@ def _print(findings: tuple[Finding, ...]) -> None:
     missing = sum(each.state is State.MISSING for each in findings)
     if missing:
         click.echo(f"\n{missing} missing: `saga topology apply` declares them, and so does the bridge when it starts.")
+
+
+def _print_plain(rules: tuple[PlainRule, ...]) -> None:
+    """Tell whose messages need no envelope: it is on no broker, but it decides what becomes of messages."""
+    if rules:
+        click.echo("\nPlain payloads are events, from the start of a bridge that reads this file:")
+        print_table(("ROUTING KEY", "EXCHANGE", "ID"), [(rule.key, rule.exchange or "any", rule.id) for rule in rules])

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.topology.errors import InvalidTopologyError
 from bridge.topology.file import load_topology
-from bridge.topology.model import Binding, Declarations, Exchange, PriorityClass, Queue, Topology
+from bridge.topology.model import Binding, Declarations, Exchange, PlainRule, PriorityClass, Queue, Topology
 from contracts.json import Json
 
 SHIPPED = Path(__file__).parents[3] / "definitions" / "topology.yaml"
@@ -141,6 +141,20 @@ bindings:
     )
 
 
+def test_file_says_whose_messages_are_plain() -> None:
+    """By routing key, and by an exchange from which bindings lead to `events`, also by way of others."""
+    text = """
+exchanges: {a: {type: topic}, b: {type: fanout}}
+bindings: [{from: a, to: b, key: "#"}, {from: b, to: events}]
+plain: [{key: "x.*"}, {key: "#", exchange: a, id: content}, {key: y, exchange: events, id: message}]
+"""
+    assert load_topology(text, "topology.yaml").plain == (
+        PlainRule("x.*"),
+        PlainRule("#", "a", "content"),
+        PlainRule("y", "events"),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "code", "hint"),
     [
@@ -149,6 +163,15 @@ bindings:
         ("partitions: 65", "out-of-range", ""),
         ("partitions: many", "wrong-type", ""),
         ("partitions: 8\npartitions: 9", "yaml-duplicate-key", "the first is in line 1"),
+        ("plain: {key: a}", "wrong-type", ""),
+        ("plain: [{exchange: events}]", "missing-key", "a topic pattern of routing keys, such as order.*; # for all"),
+        ("plain: [{key: a, id: body}]", "bad-value", "there are: content, message"),
+        ("plain: [{key: a, exchange: shop}]", "unknown-name", "there are: events"),
+        (
+            "exchanges: {shop: {type: topic}}\nplain: [{key: a, exchange: shop}]",
+            "bad-value",
+            "add {from: shop, to: events} to 'bindings'",
+        ),
         ("ttl: soon", "bad-duration", ""),
         ("ttl: 0s", "bad-duration", ""),
         ("priorities: {urgent: {from: 9}}", "unknown-key", "there are: high, low, normal"),

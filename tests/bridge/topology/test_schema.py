@@ -37,6 +37,7 @@ def test_shipped_file_fits() -> None:
     "text",
     [
         "ordering: [{event: 'a.*', key: '${ event.data.id }'}]",
+        "plain: [{key: 'a.*', exchange: events, id: content}, {key: '#'}]",
         "queues: {q: , r: {ttl: 5m, dead_letter: {exchange: dlx}, arguments: {x-a: 1}}}",
         "bindings: [{from: events, to: q, headers: {x-tenant: , urgent: true}, match: any}]",
     ],
@@ -51,6 +52,8 @@ def test_usual_forms_fit(text: str) -> None:
     [
         "partitions: 0",
         "partitons: 8",
+        "plain: [{exchange: events}]",
+        "plain: [{key: a, id: body}]",
         "priorities: {urgent: {from: 9}}",
         "exchanges: {saga.a: {type: topic}}",
         "exchanges: {a: {type: topc}}",
