@@ -45,7 +45,8 @@ plain:
 def read(body: object, rules: tuple[PlainRule, ...] = RULES, published: Published = HERE, **properties: Any) -> Event:
     """Read a message with a body in JSON."""
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return event_in(text, Properties(**({"message_id": "m-1", "received": NOW} | properties)), published, rules)
+    given: dict[str, Any] = {"message_id": "m-1", "received": NOW} | properties
+    return event_in(text, Properties(**given), published, rules)
 
 
 @pytest.mark.parametrize("data", [{"id": 1}, [1], "text", 5, None, {"event_type": "a.b"}, {"data": 1}, {"id": "é"}])
