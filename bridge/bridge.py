@@ -143,7 +143,7 @@ class Bridge:
         lanes = Lanes(self._marking.pressed)
         handling = Handling(around, settings, log, dispatcher, self._temporal, self._tally.tell, reached, lanes)
         sorter = Sorter(around.library, settings, self._tally.tell, reached, around.metrics.internal_error)
-        return Stations(sorter.take, handling.take)
+        return Stations(sorter.take, handling.take, around.metrics.publish_failed)
 
     def _chores(self, broker: Broker, keeper: Keeper) -> Mapping[str, Chore]:
         database, metrics = self._around.database, self._around.metrics

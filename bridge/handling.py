@@ -65,7 +65,7 @@ class Handling:
 
         Raises:
             SessionLostError: The connection is lost; the broker will deliver again.
-            PublishUnconfirmedError: A copy was not stored; likewise.
+            ServiceUnreachableError: The broker is away; likewise.
             UnroutableEventError: A queue is gone; likewise, once the topology was declared again.
         """
         self.reached("after-consume")

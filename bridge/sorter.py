@@ -1,20 +1,17 @@
 """The station at the inbox: a message that does not say where it belongs goes to the partition of its key.
 
 One bridge sorts at a time (the inbox has a single active consumer), and what has one key goes on in the order in which
-it came. A copy that the broker does not take is tried again here, in its lane, so that nothing behind it goes first.
+it came. A copy that the broker does not take is tried again in its lane, so that nothing behind it goes first.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bridge.amqp.acknowledge import Reached, Tries, acknowledge, ended_by, now_or_later, put_on
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
-from bridge.backoff import delay_seconds
-from bridge.errors import PublishUnconfirmedError, SessionLostError
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Outcome, Refused
 from bridge.reading import event_of, too_often
@@ -23,9 +20,6 @@ from bridge.settings import BridgeSettings
 from bridge.sorting import Place, place
 from contracts.ports import UnfitEventError
 from workflows.language.library import Library
-
-_MOST_FAILURES = 3
-"""A channel that was opened while a queue had lost its leader goes on refusing; a new session has new channels."""
 
 
 @dataclass
@@ -66,18 +60,9 @@ class Sorter:
         self.told(outcome)
 
     async def _sort(self, delivery: Delivery, found: Place, outlets: Outlets, tries: Tries) -> None:
-        failures = 0
-        while True:
-            try:
-                await outlets.sort(delivery, found, self.settings.topology)
-            except UnfitEventError as error:
-                await self._put_aside(delivery, ended_by(error, tries), outlets)
-                return
-            except PublishUnconfirmedError as error:
-                failures += 1
-                if failures >= _MOST_FAILURES:
-                    raise SessionLostError(str(error)) from error
-                await asyncio.sleep(delay_seconds(failures, self.settings.longest_reconnect))
-            else:
-                self.reached("after-sort")
-                return
+        try:
+            await outlets.sort(delivery, found, self.settings.topology)
+        except UnfitEventError as error:
+            await self._put_aside(delivery, ended_by(error, tries), outlets)
+        else:
+            self.reached("after-sort")

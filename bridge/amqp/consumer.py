@@ -28,12 +28,23 @@ from bridge.topology.names import INBOX, partition_queue
 Take = Callable[[Delivery, Outlets], Awaitable[None]]
 
 
+def _untold(_: str) -> None:
+    """Nobody counts."""
+
+
 @dataclass(frozen=True)
 class Stations:
-    """Who handles what: at the inbox, and at the partitions."""
+    """Who handles what: at the inbox, and at the partitions.
+
+    Attributes:
+        inbox: Takes a delivery of the inbox.
+        partition: Takes one of a partition.
+        unpublished: Told `refused` or `unconfirmed` for each copy that the broker did not take at once.
+    """
 
     inbox: Take
     partition: Take
+    unpublished: Callable[[str], None] = _untold
 
 
 async def consume(
@@ -59,20 +70,33 @@ async def consume(
     Raises:
         SessionLostError: The session ended by itself.
     """
+    lost = _Loss()
+    timeout, longest = settings.publish_timeout, settings.longest_reconnect
+    opening = open_outlets(broker.publishing, timeout, longest, lost=lost.tell, failed=stations.unpublished)
     try:
-        async with broker.publishing.holding(confirms=True) as confirming:
-            with losing():
-                outlets = await open_outlets(confirming, settings.publish_timeout)
+        async with opening as outlets:
             lease = ConnectionLease(heartbeat_of(await broker.consuming.opened()))
-            session = _Session(broker.consuming, settings, stations, outlets, lease, in_hand)
-            confirming.close_callbacks.add(lambda _, error: session.lose(f"a channel closed: {error}"))
+            lost.told.add_done_callback(lambda _: lease.end())
+            session = _Session(broker.consuming, settings, stations, outlets, lease, lost, in_hand)
             await session.run(membership, consuming, stop)
     except LOST as error:
         raise SessionLostError(str(error)) from error
 
 
+class _Loss:
+    """The reason why a session is lost, once it is."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def tell(self, reason: str) -> None:
+        """End the session."""
+        if not self.told.done():
+            self.told.set_result(reason)
+
+
 class _Session:
-    """The lines, and the reason why they are lost, once they are."""
+    """The lines."""
 
     def __init__(
         self,
@@ -81,20 +105,15 @@ class _Session:
         stations: Stations,
         outlets: Outlets,
         lease: ConnectionLease,
+        lost: _Loss,
         in_hand: set[asyncio.Future[None]],
     ) -> None:
         self._shared, self._settings, self._outlets, self._lease = shared, settings, outlets, lease
-        self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._lost = lost.told
         self._lines = [
-            Line(shared, queue, prefetch, _bound(take, outlets), self.lose, lease, in_hand)
+            Line(shared, queue, prefetch, _bound(take, outlets), lost.tell, lease, in_hand)
             for queue, prefetch, take in _queues(settings, stations)
         ]
-
-    def lose(self, reason: str) -> None:
-        """End the session."""
-        self._lease.end()
-        if not self._lost.done():
-            self._lost.set_result(reason)
 
     async def run(self, membership: Membership, consuming: Callable[[], None], stop: asyncio.Event) -> None:
         stopping = asyncio.ensure_future(stop.wait())

@@ -18,6 +18,7 @@ from temporalio.worker import Worker
 
 from bridge.amqp.publisher import open_publisher
 from bridge.bridge import Bridge, running_bridge
+from bridge.metrics import Metrics
 from bridge.outcomes import Dispatched, Effect, Outcome, Refused
 from bridge.replay_mark import MEMBER, ReplayMark
 from bridge.retry import Progress, begin
@@ -116,11 +117,17 @@ class BridgeEnvironment:
         check: Callable[[Event], None] | None = None,
         reached: Callable[[str], None] | None = None,
         loaded: Library = LIBRARY,
+        metrics: Metrics | None = None,
         **changes: Any,
     ) -> AbstractAsyncContextManager[Bridge]:
         """Run a bridge that reports to `outcomes`."""
         around = Surroundings(
-            url or self.amqp_url, client or self.client, database or self.database, lambda: loaded, check or any_event
+            url or self.amqp_url,
+            client or self.client,
+            database or self.database,
+            lambda: loaded,
+            check or any_event,
+            metrics or Metrics(),
         )
         watchers = Watchers(self.outcomes.add, reached or _pass)
         return running_bridge(around, self.settings(**changes), watchers)
