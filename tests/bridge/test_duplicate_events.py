@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bridge.topology.layout import direct_headers
 from bridge.topology.model import GroupRule
@@ -17,15 +20,82 @@ from contracts.json import Json
 from tests.bridge.environment import BridgeEnvironment
 from tests.bridge.fault_injection import FaultInjector
 from tests.bridge.library import event, template
+from tests.bridge.strategies import json_values
+from tests.bridge.test_metrics import Scrape
 from tests.support.bus import TOPOLOGY, Bus
+from tests.support.waiting import eventually
 
 RULED = replace(TOPOLOGY, ordering=(GroupRule("quick.*", template("${ event.data.region }")),))
 LATER = datetime(2031, 1, 1, tzinfo=UTC)
 DIRECT = direct_headers("mine", "low", TOPOLOGY)
 
 
+NEAR: tuple[Callable[[Json], Json], ...] = (
+    lambda body: body,
+    lambda body: [body],
+    lambda body: {"body": body},
+    lambda body: dict(reversed(body.items())) if isinstance(body, dict) else body,
+    str,
+    lambda body: not body,
+    lambda body: int(body) if isinstance(body, bool) else float(body) if body == 1 else None,
+)
+"""What may look as if it were the same: the same in another order, another type, one level deeper."""
+
+bodies = st.one_of(
+    st.tuples(json_values, json_values),
+    st.tuples(json_values, st.sampled_from(NEAR)).map(lambda pair: (pair[0], pair[1](pair[0]))),
+)
+
+
 def _quick(key: str, identity: str, **more: Json) -> Event:
     return event("quick.go", {"id": key, "region": "north", **more}, identity)
+
+
+class Conflicts:
+    """A running bridge, and the number of conflicts that its metrics tell."""
+
+    def __init__(self, env: BridgeEnvironment, scrape: Scrape) -> None:
+        self.env, self._scrape, self.expected = env, scrape, 0
+
+    @property
+    def told(self) -> float:
+        """As the alert sees it."""
+        return self._scrape.values("saga.events.conflicts")[""]
+
+
+@pytest.fixture
+async def conflicts(env: BridgeEnvironment) -> AsyncIterator[Conflicts]:
+    """A bridge that serves all examples of a property."""
+    scrape = Scrape()
+    async with env.bridge(metrics=scrape.metrics):
+        yield Conflicts(env, scrape)
+    scrape.provider.shutdown()
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(bodies)
+async def test_id_with_another_body_is_parked_and_never_run(
+    conflicts: Conflicts, bus: Bus, pair: tuple[Json, Json]
+) -> None:
+    """Whatever the bodies are: another one is a dead letter and a conflict of the metric, and starts no run."""
+    env, key, seen = conflicts.env, conflicts.env.key(), len(conflicts.env.outcomes)
+    first, second = (_quick(key, key, body=body) for body in pair)
+    is_other = json.dumps(pair[0], sort_keys=True) != json.dumps(pair[1], sort_keys=True)
+    await bus.publish(first)
+    await env.outcomes.until(seen + 1)
+    await bus.publish(second)
+    await env.outcomes.until(seen + 2)
+    assert [one.word for one in env.outcomes[seen:]] == ["dispatched", "conflict" if is_other else "duplicate"]
+    conflicts.expected += is_other
+    assert conflicts.told == conflicts.expected
+    assert await env.finished(f"quick/{key}") == 1
+    if is_other:
+        await eventually(lambda: _is_parked(env, key, json.dumps(second.to_json()).encode()))
+
+
+async def _is_parked(env: BridgeEnvironment, key: str, body: bytes) -> bool:
+    letters = await env.database.fetch("select code, body from saga.dead_letters where event_id = $1", key)
+    return [(letter["code"], letter["body"]) for letter in letters] == [("event-conflict", body)]
 
 
 async def test_each_content_of_one_id_is_put_aside(env: BridgeEnvironment, bus: Bus) -> None:

@@ -131,6 +131,14 @@ class BridgeProcesses:
 
         await eventually(holds_while_bridges_run, TIMEOUT_SECONDS, progress=progress)
 
+    async def one_says(self, text: str) -> None:
+        """Wait until a bridge that is alive has logged this."""
+
+        async def is_said() -> bool:
+            return any(text in bridge.log.read_text(errors="replace") for bridge in self.running)
+
+        await self.until(is_said)
+
     @property
     def running(self) -> Sequence[BridgeProcess]:
         """Those that are alive."""

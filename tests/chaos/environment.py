@@ -67,6 +67,16 @@ class ChaosEnvironment:
         await self.bridges.until(lambda: self.state_reader.has_outcome(event_id))
         self.ledger.recoveries.append(asyncio.get_running_loop().time() - began)
 
+    async def consumes_all(self) -> None:
+        """Wait until every queue that bridges take from has a consumer, and note how long that took."""
+        began = asyncio.get_running_loop().time()
+
+        async def are_consumed() -> bool:
+            return await self.state_reader.unconsumed() == []
+
+        await self.bridges.until(are_consumed)
+        self.ledger.consumed.append(asyncio.get_running_loop().time() - began)
+
     async def settle(self, standstill: float = _STANDSTILL) -> tuple[ObservedState, Findings]:
         """Wait until nothing is missing, or nothing moved for so many seconds; stop the bridges; compare."""
         await self.at_rest(standstill)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -59,6 +59,7 @@ class Ledger:
     confirms: int = 0
     notes: Counter[str] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
+    consumed: list[float] = field(default_factory=list)
 
     def add(self, sequence: MessageSequence) -> None:
         """Note a sequence whose first event is about to be published."""
@@ -104,13 +105,13 @@ class Ledger:
             **self.notes,
         }
         counted = ", ".join(f"{name} {number}" for name, number in numbers.items())
-        recovered = ", ".join(f"{seconds:.1f}" for seconds in self.recoveries) or "-"
+        times = f"recovered after {_seconds(self.recoveries)} s, consumed all after {_seconds(self.consumed)} s"
         wrong = [
             f"  {name}: {one}"
             for name, all_ in vars(findings).items()
             for one in [*all_[:_SHOWN], *(["..."] if len(all_) > _SHOWN else [])]
         ]
-        line = f"{self.scenario}: {counted}; recovered after {recovered} s (SAGA_CHAOS_SEED={self.seed})"
+        line = f"{self.scenario}: {counted}; {times} (SAGA_CHAOS_SEED={self.seed})"
         return "\n".join([line, *wrong])
 
     def _runs(self) -> dict[str, int]:
@@ -168,3 +169,8 @@ class Ledger:
         for message, number in found.letters.items():
             if number > expected.get(message, 0):
                 yield f"{message} is {number} times among the dead letters instead of {expected.get(message, 0)}"
+
+
+def _seconds(times: Sequence[float]) -> str:
+    """Return times for people: the shortest first, since it is their distribution that tells something."""
+    return ", ".join(f"{each:.1f}" for each in sorted(times)) or "-"

@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from bridge.amqp.connection import LOST_WHILE_OPENING
-from bridge.topology.layout import layout
-from bridge.topology.names import UNROUTED
+from bridge.topology.layout import layout, partitions
+from bridge.topology.names import INBOX, UNROUTED
 from contracts.errors import SagaError
 from store.database import Database
 from tests.chaos.bridge_processes import BridgeProcesses
@@ -108,6 +108,15 @@ class StateReader:
         remaining["outbox"] = await self._number(_OUTBOX)
         remaining["held"] = await self._number(_HELD)
         return {place: number for place, number in remaining.items() if number}
+
+    async def unconsumed(self) -> list[str]:
+        """Return the queues that bridges take from and nobody consumes now; all, while the broker cannot be asked."""
+        queues = (INBOX, *partitions(TOPOLOGY))
+        try:
+            async with open_bus(self.amqp_url) as bus:
+                return [name for name in queues if not (await bus.queue(name)).declaration_result.consumer_count]
+        except UNAVAILABLE:
+            return list(queues)
 
     async def _number(self, query: LiteralString) -> int:
         return int((await self.database.fetch(query))[0]["number"])

@@ -1,18 +1,21 @@
-"""Two bugs, planted on purpose, which the suite must find; they live here, as subclasses of the product's parts.
+"""Bugs, planted on purpose, which the suite must find; they live here, as subclasses of the product's parts.
 
 `acknowledge-first`: a delivery is acknowledged before it is handled, so a crash loses it. `no-deduplication`: the event
-log reports every event as new, so a late repetition is handled again.
+log reports every event as new, so a late repetition is handled again, and another event with its id as well.
+`one-session`: consuming that was cut off is not taken up again. `no-letters`: what a full queue refuses is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
+
+from aio_pika import Message
 
 from bridge.amqp.acknowledge import Tries, acknowledge
-from bridge.amqp.consumer import Stations
+from bridge.amqp.consumer import Stations, Take
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import Outlets
 from bridge.bridge import Bridge
@@ -20,6 +23,8 @@ from bridge.dispatch import Dispatcher
 from bridge.handling import Handling
 from bridge.keeper import Keeper
 from bridge.recording import Recording
+from bridge.supervisor import Supervisor
+from contracts.errors import SagaError
 from store.event_log import Arrival, Verdict
 
 
@@ -58,7 +63,51 @@ class NoDeduplicationBridge(Bridge):
         return super()._stations(recording, keeper)
 
 
+class _OneSessionSupervisor(Supervisor):
+    async def _pause(self, failures: int, error: SagaError) -> None:
+        self.consuming.clear()
+        await self._stop.wait()
+
+
+class OneSessionBridge(Bridge):
+    """Consumes until it is cut off, and never again, without a word: so does aio-pika's iterator."""
+
+    def _supervised(self, supervisor: Supervisor) -> Any:
+        self._supervisor = _OneSessionSupervisor(
+            supervisor._broker, supervisor._settings, supervisor._stations, supervisor._membership
+        )
+        return super()._supervised(self._supervisor)
+
+
+class _ForgettingOutlets(Outlets):
+    async def _took(self, exchange: str, delivery: Delivery, message: Message, key: str, failures: int) -> bool:
+        await super()._took(exchange, delivery, message, key, failures)
+        return True
+
+
+class NoLettersBridge(Bridge):
+    """Goes on when a copy was refused, as if it had been taken."""
+
+    def _stations(self, log: Recording, keeper: Keeper) -> Stations:
+        real = super()._stations(log, keeper)
+
+        def forgetting(take: Take) -> Take:
+            def taken(delivery: Delivery, outlets: Outlets) -> Awaitable[None]:
+                outlets.__class__ = _ForgettingOutlets
+                return take(delivery, outlets)
+
+            return taken
+
+        return replace(real, inbox=forgetting(real.inbox), partition=forgetting(real.partition))
+
+
 BRIDGES: Final[Mapping[str, type[Bridge]]] = MappingProxyType(
-    {"none": Bridge, "acknowledge-first": AcknowledgeFirstBridge, "no-deduplication": NoDeduplicationBridge}
+    {
+        "none": Bridge,
+        "acknowledge-first": AcknowledgeFirstBridge,
+        "no-deduplication": NoDeduplicationBridge,
+        "one-session": OneSessionBridge,
+        "no-letters": NoLettersBridge,
+    }
 )
 """What a process runs, by the name of the bug in it."""
