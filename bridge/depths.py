@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -45,6 +46,11 @@ def queues_of(topology: Topology) -> tuple[str, ...]:
     return INBOX, *partitions(topology), *retries, DEAD_LETTERS, UNROUTED
 
 
+def consumed_queues_of(topology: Topology) -> tuple[str, ...]:
+    """Return those of them that bridges consume."""
+    return INBOX, *partitions(topology), DEAD_LETTERS
+
+
 class Depths:
     """The latest numbers: `sample` asks once, `run` every few seconds, `read` answers from memory."""
 
@@ -78,12 +84,19 @@ class Depths:
             _log.debug("depths_unknown", error=str(error) or type(error).__name__)
 
     async def _ask(self) -> tuple[QueueDepth, ...]:
-        found: list[QueueDepth] = []
-        left = list(self._names())
-        while left:
-            async with self._shared.holding(confirms=False) as channel:
-                found += await _until_missing(channel, left)
-        return tuple(found)
+        return await depths_of(lambda: self._shared.holding(confirms=False), self._names())
+
+
+async def depths_of(
+    channel: Callable[[], AbstractAsyncContextManager[AbstractChannel]], names: Sequence[str]
+) -> tuple[QueueDepth, ...]:
+    """Ask for queues once, and return the numbers of those that are there; `channel` opens one for us each time."""
+    found: list[QueueDepth] = []
+    left = list(names)
+    while left:
+        async with channel() as opened:
+            found += await _until_missing(opened, left)
+    return tuple(found)
 
 
 async def _until_missing(channel: AbstractChannel, left: list[str]) -> list[QueueDepth]:

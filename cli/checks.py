@@ -11,12 +11,14 @@ import platform
 import shutil
 import sys
 import sysconfig
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -24,12 +26,15 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, GetSyste
 from temporalio.client import Client
 
 from bridge.amqp.comparison import compare, surplus
-from bridge.amqp.connection import address, connected
+from bridge.amqp.connection import address, connected, losing
+from bridge.depths import QueueDepth, consumed_queues_of, depths_of, queues_of
+from bridge.topology.names import UNROUTED
 from cli import connections
 from cli.bus import bridge_settings
 from cli.connections import NoAddressError
 from cli.definitions import compile_files
 from cli.output import counted
+from cli.queue_members import members_of
 from cli.settings import Settings
 from cli.stack.temporal import SEARCH_ATTRIBUTES
 from cli.topology import read_topology, unchangeable, wanted
@@ -38,6 +43,9 @@ from contracts.json import Json
 from store.database import open_database
 
 _OLDEST_PYTHON = (3, 11)
+_SHOWN = 4
+_MANY = 10_000
+"""As for the alert `SagaQueueDeep`."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +157,65 @@ async def _broker(settings: Settings) -> list[Check]:
         if stuck := unchangeable(findings):
             names = ", ".join(each.name if each.difference else f"{each.name} ({each.state})" for each in stuck)
             return [Check("RabbitMQ", "failed", f"{found}; otherwise than needed: {names}", "`saga topology diff`")]
-        return [Check("RabbitMQ", "ok", f"{found}, exchanges and queues as needed", service=True)]
+        with losing():
+            depths = await depths_of(partial(_channel, connection), queues_of(wishes.topology))
+        broker = Check("RabbitMQ", "ok", f"{found}, exchanges and queues as needed", service=True)
+        members = await members_of(settings, url, [queue.name for queue in wanted(wishes).queues])
+        cluster = Check("Cluster", "warning" if members.lacking else "ok", str(members), members.cure, service=True)
+        return [broker, cluster, consumption(depths, consumed_queues_of(wishes.topology)), *_unrouted(depths)]
+
+
+@asynccontextmanager
+async def _channel(connection: AbstractConnection) -> AsyncIterator[AbstractChannel]:
+    async with connection.channel() as channel:
+        yield channel
+
+
+def consumption(depths: Sequence[QueueDepth], consumed: Sequence[str]) -> Check:
+    """Return whether bridges consume our queues, and what waits in them; those that are not there yet do not count."""
+    ours = [each for each in depths if each.name in consumed]
+    waiting = [each for each in ours if each.messages]
+    idle = [each for each in ours if not each.consumers]
+    told = _told_waiting(waiting)
+    if not ours:
+        return Check("Queues", "ok", "none yet: a bridge declares them", service=True)
+    if len(idle) == len(ours):
+        return Check("Queues", "warning", f"nobody consumes them; {told}", "`saga bridge` or `saga up`", service=True)
+    if idle:
+        cure = "see why in the bridges' logs (`session_lost`), or start one that has this topology.yaml: `saga bridge`"
+        return Check("Queues", "warning", f"nobody consumes {_some_names(idle)}; {told}", cure, service=True)
+    if sum(each.messages for each in waiting) > _MANY:
+        cure = "`saga events top` shows what is slow or away; start another `saga bridge`"
+        return Check("Queues", "warning", f"{counted(len(ours), 'queue')} consumed; {told}", cure, service=True)
+    return Check("Queues", "ok", f"{counted(len(ours), 'queue')} consumed; {told}", service=True)
+
+
+def _told_waiting(waiting: Sequence[QueueDepth]) -> str:
+    if not waiting:
+        return "nothing waits"
+    deepest = sorted(waiting, key=lambda each: -each.messages)
+    count = sum(each.messages for each in waiting)
+    return f"{counted(count, 'message')} {'waits' if count == 1 else 'wait'} in {_some_names(deepest)}"
+
+
+def _some_names(queues: Sequence[QueueDepth]) -> str:
+    shown = ", ".join(each.name for each in queues[:_SHOWN])
+    return shown if len(queues) <= _SHOWN else f"{shown} and {len(queues) - _SHOWN} more"
+
+
+def _unrouted(depths: Sequence[QueueDepth]) -> list[Check]:
+    """What no queue took waits where nobody consumes: somebody has to look."""
+    return [
+        Check(
+            "Unrouted",
+            "warning",
+            f"{counted(each.messages, 'message')} in {UNROUTED}: nobody wanted them when they were published",
+            "find what was missing (a queue that was deleted, a binding); then publish them anew, or purge the queue",
+            service=True,
+        )
+        for each in depths
+        if each.name == UNROUTED and each.messages
+    ]
 
 
 def _broker_version(connection: AbstractConnection) -> str:

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     amqp_url: str | None = Field(default=None, repr=False, pattern=r"^amqps?://[^,\s]+(,\s*amqps?://[^,\s]+)*$")
     """The RabbitMQ broker, `amqp://user:password@host:port/vhost`; several nodes of a cluster, separated by commas."""
 
+    amqp_management_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    """RabbitMQ's management interface, `http://host:15672`; none = at the usual port of the broker's hosts."""
+
     task_queue: str = Field(default="saga", min_length=1)
     """The Temporal task queue on which runs start."""
 

@@ -17,9 +17,11 @@ class MissingServiceError(PermanentError):
 
 
 class ServiceFailedError(PermanentError):
-    """A service was started but did not become ready."""
+    """A service was started but did not become ready, or ended."""
 
     code = "service-failed"
+    reason = "failed"
+    """What was seen, without its log: for one line."""
 
     @classmethod
     def of(cls, part: str, reason: str, log: Path) -> ServiceFailedError:
@@ -30,7 +32,9 @@ class ServiceFailedError(PermanentError):
             reason: What was seen, as the end of a sentence that starts with the part's name.
             log: The service's log file; it may be missing.
         """
-        return cls(f"{part} {reason}.\nLog: {log}\n{_last_lines(log)}".rstrip())
+        error = cls(f"{part} {reason}.\nLog: {log}\n{_last_lines(log)}".rstrip())
+        error.reason = reason
+        return error
 
 
 class StackInUseError(PermanentError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from cli.stack.errors import ServiceFailedError
 
 
 class Happening(StrEnum):
@@ -49,9 +51,11 @@ class Service:
         shown: The same for people, without passwords.
         happening: Whether it was given, reused or started.
         ui: The address of its web interface, if it has one.
+        ended: Waits until a program of it ends by itself, and says how; None where it is not ours.
     """
 
     url: str
     shown: str
     happening: Happening
     ui: str | None = None
+    ended: Callable[[], Awaitable[ServiceFailedError]] | None = field(default=None, compare=False)

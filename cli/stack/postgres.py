@@ -85,7 +85,7 @@ async def serving(folder: StateFolder, port: int, *, durable: bool = True) -> As
         server = f"postgresql://postgres:{password}@{LOOPBACK}:{port}"
         await child.ready(lambda: answers(LOOPBACK, port), _START_WITHIN)
         await child.ready(lambda: _usable(server), _START_WITHIN)
-        yield Service(f"{server}/{DATABASE}", f"{LOOPBACK}:{port}/{DATABASE}", Happening.STARTED)
+        yield Service(f"{server}/{DATABASE}", f"{LOOPBACK}:{port}/{DATABASE}", Happening.STARTED, ended=child.ended)
 
 
 async def query(server: str, statement: str, database: str = "postgres") -> str | None:

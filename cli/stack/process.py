@@ -75,8 +75,25 @@ class Child:
                 raise self._failed(f"was not ready after {within.total_seconds():.0f} s")
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def ended(self) -> ServiceFailedError:
+        """Wait until the program ends, which nobody has asked it to, and return the error that says so."""
+        code = await self.process.wait()
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return self._failed(how)
+
     def _failed(self, reason: str) -> ServiceFailedError:
         return ServiceFailedError.of(self.program.part, reason, self.log)
+
+
+async def first_end(*children: Child) -> ServiceFailedError:
+    """Wait until one of some children ends, which nobody has asked it to, and return the error that says so."""
+    tasks = [asyncio.ensure_future(child.ended()) for child in children]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -94,6 +111,10 @@ async def running(program: Program, folder: StateFolder) -> AsyncIterator[Child]
     try:
         yield Child(program, process, log)
     finally:
+        if process.returncode is not None:
+            # It died by itself: what it started must not be in the way of the next.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
         await _stop(process, program.stop_signal)
         folder.pid_file(program.name).unlink(missing_ok=True)
 

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import aio_pika
@@ -22,7 +23,7 @@ from cli.stack.errors import MissingServiceError
 from cli.stack.events import Happening, Service
 from cli.stack.folder import StateFolder
 from cli.stack.ports import LOOPBACK, answers, choose_port
-from cli.stack.process import Program, environment, running
+from cli.stack.process import Program, environment, first_end, running
 
 PART = "RabbitMQ"
 USUAL_PORT = 5672
@@ -92,7 +93,8 @@ async def serving(folder: StateFolder, ports: NodePorts, server: Path = SERVER) 
         async with running(_node(ports, folder, server), folder) as child:
             await child.ready(lambda: answers(LOOPBACK, ports.amqp), _START_WITHIN)
             await child.ready(lambda: lets_in(url(ports.amqp)), _START_WITHIN)
-            yield Service(url(ports.amqp), f"{LOOPBACK}:{ports.amqp}", Happening.STARTED)
+            address, ended = f"{LOOPBACK}:{ports.amqp}", partial(first_end, mapper, child)
+            yield Service(url(ports.amqp), address, Happening.STARTED, ended=ended)
 
 
 def _epmd(ports: NodePorts, folder: StateFolder, server: Path) -> Program:

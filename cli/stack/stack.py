@@ -1,7 +1,8 @@
 """The whole stack: what is given is used, what runs is reused, what is missing is started; all three parts at once.
 
-Stopping is the reverse, and happens however the block is left. State stays in the folder: the next start carries on
-with the same runs, rows and queues, also after the process was killed.
+All are stopped at once however the block is left, and what ends by itself meanwhile is started again (`restarting`).
+State stays in the folder: the next start carries on with the same runs, rows and queues, also after the process was
+killed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +20,7 @@ from cli.stack.events import Happening, Report, Service, StackEvent
 from cli.stack.folder import Addresses, StateFolder, read_addresses
 from cli.stack.ports import LOOPBACK, answers, choose_port
 from cli.stack.process import stop_leftovers
+from cli.stack.restarting import keep
 from contracts.errors import ServiceUnreachableError
 
 
@@ -56,16 +58,49 @@ async def running(settings: StackSettings, report: Report) -> AsyncIterator[Addr
     Raises:
         StackInUseError: Another process runs the stack of this state folder.
         MissingServiceError: A part is neither running nor installed.
-        ServiceFailedError: A part was started and did not become ready.
+        ServiceFailedError: A part was started and did not become ready; or it ended again and again inside the block,
+            which is cancelled then.
         ServiceUnreachableError: A part that was given does not answer.
     """
     folder = StateFolder.at(settings.state_dir)
     with folder.locked():
         await stop_leftovers(folder)
-        async with AsyncExitStack() as opened:
-            addresses = await _open(settings, folder, opened, report)
+        async with _keepers() as keepers:
+            addresses = await _open(settings, folder, keepers, report)
             folder.remember(addresses)
             yield addresses
+
+
+class _Keepers:
+    """The tasks that keep our own parts running."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def started(self, part: _Part, report: Report) -> Service:
+        first: asyncio.Future[Service] = asyncio.get_running_loop().create_future()
+        self._tasks.append(self._group.create_task(keep(part.name, part.own, report, first)))
+        return await first
+
+    def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _keepers() -> AsyncIterator[_Keepers]:
+    """Keep parts running inside the block; one that is given up ends it with its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            keepers = _Keepers(group)
+            try:
+                yield keepers
+            finally:
+                keepers.stop()
+    except BaseExceptionGroup as several:
+        # A keeper's error comes before what the block made of being cancelled because of it.
+        raise several.exceptions[0] from None
 
 
 @dataclass(frozen=True)
@@ -79,12 +114,11 @@ class _Part:
     own: Callable[[], AbstractAsyncContextManager[Service]]
 
 
-async def _open(settings: StackSettings, folder: StateFolder, opened: AsyncExitStack, report: Report) -> Addresses:
+async def _open(settings: StackSettings, folder: StateFolder, keepers: _Keepers, report: Report) -> Addresses:
     parts = _parts(settings, folder, read_addresses(folder.path))
     try:
         async with asyncio.TaskGroup() as group:
-            ways = [opened.enter_async_context(_available(part, report)) for part in parts]
-            tasks = [group.create_task(way) for way in ways]
+            tasks = [group.create_task(_available(part, keepers, report)) for part in parts]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     workflows, database, broker = (task.result() for task in tasks)
@@ -135,22 +169,13 @@ def _split(address: str) -> SplitResult:
     return urlsplit(address if "//" in address else f"//{address}")
 
 
-@asynccontextmanager
-async def _available(part: _Part, report: Report) -> AsyncIterator[Service]:
+async def _available(part: _Part, keepers: _Keepers, report: Report) -> Service:
     begun = time.monotonic()
     if found := await _given(part) or await _reused(part, report):
         report(StackEvent(part.name, found.happening, found.shown, time.monotonic() - begun))
-        yield found
-        return
+        return found
     report(StackEvent(part.name, Happening.STARTING))
-    own: Service | None = None
-    try:
-        async with part.own() as own:
-            report(StackEvent(part.name, Happening.STARTED, own.shown, time.monotonic() - begun))
-            yield own
-    finally:
-        if own is not None:
-            report(StackEvent(part.name, Happening.STOPPED, own.shown))
+    return await keepers.started(part, report)
 
 
 async def _given(part: _Part) -> Service | None:

@@ -95,7 +95,7 @@ async def serving(
         address = f"{LOOPBACK}:{ports.grpc}"
         await _prepare(child, address)
         ui = f"http://{LOOPBACK}:{ports.ui}" if ports.ui else None
-        yield Service(address, address, Happening.STARTED, ui)
+        yield Service(address, address, Happening.STARTED, ui, child.ended)
 
 
 async def ensure_search_attributes(client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import yaml
 
 from bridge.amqp.connection import nodes_of
 from bridge.archive.bucket import BucketStorage
+from bridge.settings import BridgeSettings
 from cli.archives import s3_access, storage_at
 from cli.settings import PREFIX, Settings
 from cli.stack.temporal import SEARCH_ATTRIBUTES
+from workers.worker import WorkerLimits
 
 ROOT = Path(__file__).parents[2]
 TEMPORAL = {"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"}
@@ -144,10 +147,55 @@ def test_ports_stay_on_the_machine(compose: dict[str, Any]) -> None:
 
 def test_rabbitmq_nodes_know_each_other(compose: dict[str, Any]) -> None:
     """The cluster's configuration names the three nodes by their host names."""
-    hosts = {service["hostname"] for name, service in compose["services"].items() if name.startswith("rabbitmq-")}
+    hosts = {service["hostname"] for service in compose["services"].values() if "hostname" in service}
     named = set(re.findall(r"nodes\.\d = rabbit@(\S+)", compose["configs"]["rabbitmq"]["content"]))
     assert hosts == named
     assert len(hosts) == 3
+
+
+def test_nothing_is_declared_before_the_cluster_is_whole(compose: dict[str, Any]) -> None:
+    """A quorum queue has its members on the nodes that are there when it is declared: all of them must be."""
+    services = compose["services"]
+    nodes = {name for name, service in services.items() if "hostname" in service and name.startswith("rabbitmq-")}
+    waiting = services["rabbitmq-cluster"]
+    assert {name: needed["condition"] for name, needed in waiting["depends_on"].items()} == dict.fromkeys(
+        nodes, "service_healthy"
+    )
+    assert f"await_online_nodes {len(nodes)}" in waiting["command"][0]
+    for name in ("saga-deploy", "worker", "bridge"):
+        assert "rabbitmq-cluster" in needs(services, name), name
+
+
+def test_definitions_are_deployed_before_anything_of_ours_runs(compose: dict[str, Any]) -> None:
+    """Else there are no schedules, and nothing keeps a version that is in use."""
+    services = compose["services"]
+    assert services["saga-deploy"]["command"] == ["deploy"]
+    for name in ("worker", "bridge"):
+        assert services[name]["depends_on"]["saga-deploy"] == {"condition": "service_completed_successfully"}
+    assert needs(services, "saga-deploy") >= {"temporal-namespace", "postgres"}
+
+
+def needs(services: dict[str, Any], name: str) -> set[str]:
+    """Return all services that a service needs, also those that others of them need."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        direct = services[left.pop()].get("depends_on", {}).keys() - found
+        found |= direct
+        left += direct
+    return found
+
+
+def test_our_services_have_time_to_finish(compose: dict[str, Any]) -> None:
+    """More than what they have in hand may take; then Docker kills."""
+    for name in ("worker", "bridge"):
+        grace = timedelta(seconds=int(compose["services"][name]["stop_grace_period"].removesuffix("s")))
+        assert grace > WorkerLimits().shutdown + BridgeSettings().patience + timedelta(seconds=10)
+
+
+def test_temporal_can_grow(compose: dict[str, Any]) -> None:
+    """The number of history shards can never be changed; the image's own is 4."""
+    assert int(compose["services"]["temporal"]["environment"]["NUM_HISTORY_SHARDS"]) >= 512
 
 
 def test_search_attributes_are_those_of_the_product(compose: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from cli.bus import bridge_settings
 from cli.connections import require_broker
 from cli.exits import Exit
 from cli.output import counted, print_json
+from cli.queue_members import members_of
 from cli.settings import load_settings
 from cli.topology import print_cures, print_findings, read_topology, unchangeable, wanted
 from contracts.json import Json
@@ -28,7 +29,8 @@ def command(file: Path | None, dry_run: bool, as_json: bool) -> int:
     """Declare on the broker what the bridge and FILE want there and what is missing.
 
     What exists with other properties is left as it is, and so is what nobody wants: nothing is ever deleted. The exit
-    code is 2 where something differs, or there are more partitions than FILE says.
+    code is 2 where something differs, or there are more partitions than FILE says. It is told on how many nodes of a
+    cluster the queues are, and how to grow them.
 
     \b
     Examples:
@@ -37,11 +39,16 @@ def command(file: Path | None, dry_run: bool, as_json: bool) -> int:
     """
     settings = load_settings()
     wishes = bridge_settings(settings, read_topology(file))
-    findings = loop.run(_applied(require_broker(settings), wishes, dry_run))
+    url = require_broker(settings)
+    findings = loop.run(_applied(url, wishes, dry_run))
+    members = loop.run(members_of(settings, url, [queue.name for queue in wanted(wishes).queues]))
     if as_json:
-        print_json(_document(findings, dry_run))
+        print_json(_document(findings, dry_run) | {"members": members.to_json()})
     else:
         _print(findings, dry_run)
+        click.echo(f"Cluster: {members}.")
+        if members.cure:
+            click.echo(f"  Grow them: {members.cure}")
     return Exit.BAD_INPUT if unchangeable(findings) else Exit.OK
 
 

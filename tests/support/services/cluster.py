@@ -40,6 +40,7 @@ class Node:
     def __init__(self, number: int, folder: StateFolder, epmd_port: int) -> None:
         self.number, self.name = number, node_name(number)
         self.port, self._distribution = _two_ports()
+        self.management_port = choose_port()
         self._folder, self._epmd_port = folder, epmd_port
         self._running = AsyncExitStack()
         self._child: Child | None = None
@@ -115,7 +116,11 @@ class Node:
     def _write_files(self) -> None:
         joins = "" if self.number == 1 else f", {{cluster_nodes, {{['{node_name(1)}'], disc}}}}"
         listener = f'{{tcp_listeners, [{{"{LOOPBACK}", {self.port}}}]}}'
-        (self._data / "advanced.config").write_text(f"[{{rabbit, [{listener}, {rabbitmq.LIMITS}{joins}]}}].\n")
+        management = (
+            f'{{rabbitmq_management, [{{listener, [{{port, {self.management_port}}}, {{ip, "{LOOPBACK}"}}]}}]}}'
+        )
+        settings = f"[{{rabbit, [{listener}, {rabbitmq.LIMITS}{joins}]}}, {management}].\n"
+        (self._data / "advanced.config").write_text(settings)
         (self._data / "enabled_plugins").write_text("[].\n")
 
 
@@ -160,11 +165,18 @@ class Cluster:
                 await node.start()
         await eventually(self._all_run, _FORMED_WITHIN_SECONDS)
 
+    async def manage(self) -> str:
+        """Let the first node have its management interface, and return its URL."""
+        await self._tool("rabbitmq-plugins", self.node(1), "enable", "rabbitmq_management")
+        return f"http://{LOOPBACK}:{self.node(1).management_port}"
+
     async def control(self, *arguments: str) -> str:
         """Run `rabbitmqctl` on a node that runs, and return what it prints."""
-        node = next(node for node in self.nodes if node.runs)
+        return await self._tool("rabbitmqctl", next(node for node in self.nodes if node.runs), *arguments)
+
+    async def _tool(self, name: str, node: Node, *arguments: str) -> str:
         process = await asyncio.create_subprocess_exec(
-            str(rabbitmq.SERVER.with_name("rabbitmqctl")),
+            str(rabbitmq.SERVER.with_name(name)),
             *("--node", node.name, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
