@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -17,15 +18,17 @@ from pamqp.common import FieldTable
 from bridge.amqp.letters import letter_of
 from bridge.amqp.sharing import sharing
 from bridge.amqp.topology import declare
+from bridge.retry import AT_ONCE
 from bridge.topology.layout import layout
 from bridge.topology.model import Topology
 from bridge.topology.names import CLASS_HEADER, DEAD_LETTERS, EVENTS, EXCHANGE_DEAD_LETTERS
 from cli.exits import Exit
 from contracts.envelope import Event
 from store.database import Database
-from store.dead_letters import add
+from store.dead_letters import Letter, Selection, add, count
 from tests.support.bus import Bus, open_bus
 from tests.support.command_line import Shell
+from tests.support.waiting import eventually
 
 LISTENER = "listener"
 
@@ -266,3 +269,81 @@ async def test_dlq_retry_marks_nothing_that_was_not_confirmed(
     assert "RabbitMQ does not answer" in result.err
     assert (await dlq.saga("dlq", "list", "--json")).json[0]["letters"] == 1
     assert await bus.depth(LISTENER) == 0
+
+
+async def keep(database: Database, wanted: int, **changes: Any) -> None:
+    """Store letters, each with an event of its own."""
+    now = datetime.now(UTC)
+    bodies = (json.dumps(envelope(f"many-{number}", **changes)).encode() for number in range(wanted))
+    why = ("run-not-found", "No run.", 1, now, now, {}, {}, "application/json")
+    letters = [
+        Letter(f"l-{number}", f"many-{number}", "order.placed", EVENTS, "order.placed", *why, body)
+        for number, body in enumerate(bodies)
+    ]
+    for start in range(0, wanted, 500):
+        await add(database, letters[start : start + 500])
+
+
+async def retried(database: Database) -> int:
+    """Count the letters that are closed."""
+    return await count(database, Selection(("retried",)))
+
+
+async def test_dlq_retry_names_each_kind_of_reason_once(dlq: Shell, bus: Bus, database: Database) -> None:
+    """However many letters have it; for scripts each letter has its own."""
+    await keep(database, 30, expires_at="2020-01-01T00:00:00Z")
+    await bury(bus, database, b"{", "malformed-event")
+    result = await dlq.saga("dlq", "retry", "--all")
+    assert result.code == Exit.RUN_FAILED
+    first, expired, malformed = result.out.splitlines()
+    assert first == "0 dead letters published again, 31 left."
+    assert expired.startswith("  left 1, 2, 3, 4, 5 and 25 more: Its time is over")
+    assert malformed.startswith("  left 31: The message is no event")
+    assert len((await dlq.saga("dlq", "retry", "--all", "--json")).json["left"]) == 31
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+async def test_dlq_retry_that_is_stopped_has_closed_what_it_says_and_nothing_else(
+    dlq: Shell, bus: Bus, database: Database, number: signal.Signals
+) -> None:
+    """On Ctrl-C it says how many; killed it closed nothing unconfirmed; the next one publishes a page twice at most."""
+    total = 8_000
+    await keep(database, total)
+    async with dlq.running("dlq", "retry", "--all") as process:
+
+        async def begun() -> bool:
+            return await bus.depth(LISTENER) > 0
+
+        await eventually(begun)
+        process.send_signal(number)
+        said, _ = await process.communicate()
+    closed = await retried(database)
+    assert 0 <= closed <= await bus.depth(LISTENER)
+    if number == signal.SIGINT:
+        assert process.returncode == Exit.INTERRUPTED
+        assert said.decode() == f"{closed} dead letters published again.\n"
+    assert (await dlq.saga("dlq", "retry", "--all")).out == f"{total - closed} dead letters published again.\n"
+    assert await retried(database) == total
+    assert total <= await bus.depth(LISTENER) <= total + AT_ONCE
+
+
+async def test_dlq_retry_that_meets_a_full_queue_says_what_was_done(dlq: Shell, bus: Bus, database: Database) -> None:
+    """What was confirmed is closed, the others stay open."""
+    full: FieldTable = {"x-max-length": 20, "x-overflow": "reject-publish"}
+    queue = await bus.channel.declare_queue("full", arguments=full)
+    await queue.bind(EVENTS, "#")
+    await keep(database, 700)
+    result = await dlq.saga("dlq", "retry", "--all")
+    assert result.code not in (Exit.OK, Exit.RUN_FAILED)
+    assert "RabbitMQ refused a message" in result.err
+    closed = await retried(database)
+    assert 0 < closed < 700
+    assert result.out == f"{closed} dead letters published again.\n"
+
+
+async def test_dlq_drop_and_list_take_many(dlq: Shell, bus: Bus, database: Database) -> None:
+    """In slices; only what was there when it began."""
+    await keep(database, 4_100)
+    result = await dlq.saga("dlq", "drop", "--all", "--yes")
+    assert result.out == "4100 dead letters dropped.\n"
+    assert (await dlq.saga("dlq", "list", "--all", "--json")).json[0]["letters"] == 4_100
