@@ -1,7 +1,7 @@
 # Everything starts here: `make demo` to see it work, `make test` to check it. Both prepare the machine by themselves.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test unit lint typecheck cover chaos bench lock clean run-ready test-ready
+.PHONY: help demo test unit lint typecheck cover chaos rabbitmq-4 bench lock clean run-ready test-ready
 
 # Compiled modules and rewritten assertions are kept: hundreds of processes of the tests read them.
 export PYTHONDONTWRITEBYTECODE :=
@@ -11,7 +11,7 @@ PACKAGES := cli workers bridge workflows activities store contracts tests $(wild
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: run-ready ## A guided tour on real services; ARGS=--unattended ends by itself
 	@$(BIN)/saga demo $(ARGS)
@@ -37,6 +37,11 @@ cover: test-ready ## The tests alone, with branch coverage; ARGS are pytest's
 
 chaos: test-ready ## The fault suite in its full form; SAGA_CHAOS_SEED=n repeats a load
 	@SAGA_CHAOS=full $(BIN)/pytest -n0 -s -o coroutine_timeout=3000 -o timeout=3300 -o faulthandler_timeout=3600 tests/chaos $(ARGS)
+
+rabbitmq-4: test-ready ## The tests of the bridge and the fault suite in full, on RabbitMQ 4
+	@deploy/rabbitmq-4
+	@SAGA_TEST_RABBITMQ=build/rabbitmq-4 $(BIN)/pytest tests/bridge tests/cli/test_topology.py tests/cli/test_dlq.py $(ARGS)
+	@SAGA_TEST_RABBITMQ=build/rabbitmq-4 $(MAKE) --no-print-directory chaos
 
 bench: test-ready ## The product against the same written by hand
 	@$(BIN)/python -m benchmarks.overhead $(ARGS)

@@ -29,6 +29,9 @@ _OF_THE_BROKER = (
     "x-first-death-exchange",
     "x-first-death-queue",
     "x-first-death-reason",
+    "x-last-death-exchange",
+    "x-last-death-queue",
+    "x-last-death-reason",
 )
 UNWRITABLE: Final = (TypeError, ValueError, OverflowError, RecursionError, struct.error)
 """What the client library raises for what it cannot write."""

@@ -15,7 +15,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from bridge.amqp.tolerance import UNREADABLE
 from bridge.envelope import Properties
-from bridge.topology.names import ATTEMPTS_HEADER, CLASS_HEADER, GROUP_HEADER
+from bridge.topology.names import ATTEMPTS_HEADER, CLASS_HEADER, GROUP_HEADER, PRIORITY_HEADER
 from contracts.ports import Lease
 
 ROUTING_KEY: Final = "x-saga-routing-key"
@@ -58,7 +58,9 @@ class Delivery:
     @classmethod
     def of(cls, message: AbstractIncomingMessage, queue: str, lease: Lease) -> Delivery:
         """Take a message into hand now."""
-        return cls(message, queue, datetime.now(UTC), _number(message.headers.get("x-delivery-count")), lease)
+        # RabbitMQ 4 hands on a count that the producer has sent, until it has one of its own to tell.
+        earlier = _number(message.headers.get("x-delivery-count")) if message.redelivered else 0
+        return cls(message, queue, datetime.now(UTC), earlier, lease)
 
     @property
     def body(self) -> bytes:
@@ -125,8 +127,12 @@ class Delivery:
 
     @property
     def priority(self) -> int:
-        """Its AMQP priority, 0 (lowest) to 9; out of range counts as none."""
-        wish = self.message.priority or 0
+        """The event's AMQP priority, 0 (lowest) to 9; out of range counts as none.
+
+        The message's own may be the one that all of its class share; a header then has the event's.
+        """
+        told = self.headers.get(PRIORITY_HEADER)
+        wish = _number(told) if isinstance(told, int) else self.message.priority or 0
         return wish if 0 <= wish <= _HIGHEST_PRIORITY else 0
 
     @property

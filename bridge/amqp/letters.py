@@ -26,7 +26,7 @@ from bridge.envelope import Properties
 from bridge.errors import GaveUpError, MalformedEventError
 from bridge.plain import Published, event_in
 from bridge.topology.model import PlainRule
-from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS
+from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS, PRIORITY_HEADER
 from contracts.envelope import Event
 from contracts.json import Json
 from store.dead_letters import Letter
@@ -131,8 +131,8 @@ def event_of(letter: Letter, body: bytes | None = None, plain: Sequence[PlainRul
 
 
 def priority_of(letter: Letter) -> int:
-    """Return the AMQP priority that the message had, 0 to 9."""
-    priority = letter.properties.get("priority")
+    """Return the AMQP priority that the event had, 0 to 9."""
+    priority = letter.headers.get(PRIORITY_HEADER, letter.properties.get("priority"))
     return priority if isinstance(priority, int) and 0 <= priority <= 9 else 0  # noqa: PLR2004 - AMQP's highest
 
 

@@ -2,7 +2,8 @@
 
 What an AMQP property cannot hold is left to the body, which has it in full. Headers that say where the event belongs,
 the group, its partition and its class of priority, go together: with all of them it is routed directly to its queue;
-without them the bridge sorts it by what the event says.
+without them the bridge sorts it by what the event says. All messages of a class have one AMQP priority, so that the
+broker does not reorder them; a header has the event's own where it is another.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aio_pika import DeliveryMode, Message
 from bridge.encoding import Encoded, Form, encode
 from bridge.envelope import Properties, decode
 from bridge.errors import EventTooLargeError
-from bridge.topology.layout import direct_headers
+from bridge.topology.layout import direct_headers, priority_headers
 from bridge.topology.model import Topology
 from bridge.topology.names import GROUP_HEADER
 from contracts.envelope import Event
@@ -43,7 +44,7 @@ def message_of(event: Event, priority: int, topology: Topology, form: Form = "sa
         headers=_headers(encoded, priority, topology),
         content_type=encoded.content_type,
         delivery_mode=DeliveryMode.PERSISTENT,
-        priority=priority,
+        priority=topology.shared_priority(topology.class_of(priority)),
         correlation_id=_short(event.correlation_id),
         message_id=event.id,
         timestamp=event.time if event.time >= _EPOCH else None,  # AMQP has none before; the body has it
@@ -72,10 +73,11 @@ def _encoded(event: Event, form: Form) -> Encoded:
 
 
 def _headers(encoded: Encoded, priority: int, topology: Topology) -> dict[str, Any]:
-    headers: dict[str, Any] = dict(encoded.headers)
+    priority_class = topology.class_of(priority)
+    headers: dict[str, Any] = {**encoded.headers, **priority_headers(priority, priority_class, topology)}
     group = headers.get(GROUP_HEADER)
     if isinstance(group, str) and len(group.encode()) <= MAX_GROUP_BYTES:
-        headers |= direct_headers(group, topology.class_of(priority), topology)
+        headers |= direct_headers(group, priority_class, topology)
     return headers
 
 

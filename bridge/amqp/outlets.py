@@ -32,7 +32,7 @@ from bridge.errors import PublishUnconfirmedError, SessionLostError
 from bridge.lanes import Lanes
 from bridge.outcomes import Delayed, Refused
 from bridge.sorting import Place
-from bridge.topology.layout import direct_headers
+from bridge.topology.layout import direct_headers, priority_headers
 from bridge.topology.model import Topology
 from bridge.topology.names import (
     ATTEMPTS_HEADER,
@@ -88,16 +88,22 @@ class Outlets:
             UnroutableEventError: No queue takes it.
             UnfitEventError: It cannot be written down.
         """
-        headers: dict[str, Any] = {SORTED: "1", **direct_headers(place.key, place.priority_class, topology)}
+        priority_class = place.priority_class
+        headers: dict[str, Any] = {
+            SORTED: "1",
+            **direct_headers(place.key, priority_class, topology),
+            **priority_headers(delivery.priority, priority_class, topology),
+        }
+        priority = topology.shared_priority(priority_class)
         if delivery.expires_at is not None:
             headers[EXPIRES] = delivery.expires_at.isoformat()
         if SORTED in delivery.headers:
             # It came back, because its queue is gone; by its name alone that is refused.
-            queue = partition_queue(place.priority_class, topology.partition_of(place.key))
-            await self._publish(_DEFAULT_EXCHANGE, delivery, headers, queue)
+            queue = partition_queue(priority_class, topology.partition_of(place.key))
+            await self._publish(_DEFAULT_EXCHANGE, delivery, headers, queue, priority)
         else:
             headers[OWN_GROUP] = delivery.headers.get(GROUP_HEADER)
-            await self._publish(INLET, delivery, headers, delivery.routing_key)
+            await self._publish(INLET, delivery, headers, delivery.routing_key, priority)
 
     async def delay(self, delivery: Delivery, delayed: Delayed) -> None:
         """Let a message come back to its queue after a delay; errors as for `sort`."""
@@ -116,8 +122,12 @@ class Outlets:
         key = dead_letter_key(delivery.queue)
         await self._publish(EXCHANGE_DEAD_LETTERS, delivery, headers, key)
 
-    async def _publish(self, exchange: str, delivery: Delivery, headers: Mapping[str, Any], key: str) -> None:
+    async def _publish(
+        self, exchange: str, delivery: Delivery, headers: Mapping[str, Any], key: str, priority: int | None = None
+    ) -> None:
         message = copy_of(delivery, headers)
+        if priority is not None:
+            message.priority = priority
         failures = 0
         # The lane is held between the tries as well: nothing with this id may go before it.
         async with self._lanes.through([message.message_id or ""]):

@@ -30,6 +30,7 @@ from bridge.topology.names import (
     INLET,
     OUR_PREFIX,
     PARTITION_HEADER,
+    PRIORITY_HEADER,
     RETRY_DELAYS,
     UNROUTED,
     UNSORTED,
@@ -85,6 +86,11 @@ def direct_headers(key: str, priority_class: str, topology: Topology) -> dict[st
         CLASS_HEADER: priority_class,
         PARTITION_HEADER: str(topology.partition_of(key)),
     }
+
+
+def priority_headers(priority: int, priority_class: str, topology: Topology) -> dict[str, int]:
+    """Return the header that keeps a priority where the message's own becomes the one that its class shares."""
+    return {} if priority == topology.shared_priority(priority_class) else {PRIORITY_HEADER: priority}
 
 
 def partitions(topology: Topology) -> tuple[str, ...]:

@@ -133,6 +133,14 @@ class Topology:
         bounded = max(0, priority)
         return next((each.name for each in self.classes if bounded >= each.lowest), self.classes[-1].name)
 
+    def shared_priority(self, priority_class: str) -> int:
+        """Return the AMQP priority that all messages of a class are given: its lowest.
+
+        Since RabbitMQ 4 a quorum queue gives out higher priorities first, so with two of them in one queue a later
+        event could overtake an earlier one of its key.
+        """
+        return next((each.lowest for each in self.classes if each.name == priority_class), 0)
+
     def partition_of(self, key: str) -> int:
         """Return the partition of a key, counted from 0: the CRC-32 of its UTF-8, modulo the number of partitions.
 

@@ -23,6 +23,7 @@ DEAD_LETTERS: Final = "saga.dead-letters"
 GROUP_HEADER: Final = "x-group-id"
 CLASS_HEADER: Final = "x-priority-class"
 PARTITION_HEADER: Final = "x-partition"
+PRIORITY_HEADER: Final = "x-saga-priority"
 ATTEMPTS_HEADER: Final = "x-saga-attempts"
 
 RETRY_DELAYS: Final = (

@@ -17,6 +17,7 @@ from pamqp.common import FieldTable
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowExecutionStatus
 
+from bridge.topology.names import PRIORITY_HEADER
 from cli.stack.events import Service
 from contracts.envelope import Event
 from contracts.names import EXCHANGE_EVENTS
@@ -71,7 +72,8 @@ async def test_cloudevent_starts_a_run_that_emits_one(
     }
     assert {"group_id": ticket, "correlation_id": "c-1"}.items() <= given["metadata"].items()
     message, document = await event_deployment.receive_about(queue, ticket)
-    assert (message.content_type, message.priority) == ("application/cloudevents+json", 5)
+    assert message.content_type == "application/cloudevents+json"
+    assert (message.priority, message.headers[PRIORITY_HEADER]) == (4, 5)
     assert document.items() >= {"specversion": "1.0", "type": "ticket.done", "partitionkey": ticket}.items()
     assert document["data"] == {"id": ticket}
 

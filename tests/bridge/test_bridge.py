@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowFailureError
 
+from bridge.amqp.delivery import SORTED
 from bridge.outcomes import Outcome, Refused, Unrouted
+from bridge.topology.names import INLET, PRIORITY_HEADER
 from contracts.envelope import Event
 from tests.bridge.environment import BridgeEnvironment
 from tests.bridge.library import event
@@ -69,6 +71,25 @@ async def test_bridge_passes_key_input_and_cause_to_the_run(env: BridgeEnvironme
     described = await env.run(f"quick/{key}").describe()
     assert described.search_attributes["SagaDefinition"] == ["quick"]
     assert described.raw_description.workflow_execution_info.priority.priority_key == 1
+
+
+async def test_sorted_event_has_the_priority_of_its_class(env: BridgeEnvironment, bus: Bus, amqp_url: str) -> None:
+    """In its partition it has the one that all of its class have, and its own in a header, by which its run starts.
+
+    What the broker wrote when it died elsewhere is not carried on.
+    """
+    key = env.key()
+    died = {f"x-{which}-death-{what}": "?" for which in ("first", "last") for what in ("exchange", "queue", "reason")}
+    async with env.bridge():
+        copies = await bus.channel.declare_queue(exclusive=True)
+        await copies.bind(INLET, arguments={"x-match": "all-with-x", SORTED: "1"})
+        await bus.publish(_about(key), priority=6, headers=died)
+        await env.outcomes.until(1)
+    copy = await copies.get()
+    assert (copy.priority, copy.headers[PRIORITY_HEADER]) == (4, 6)
+    assert not died.keys() & copy.headers.keys()
+    described = await env.run(f"quick/{key}").describe()
+    assert described.raw_description.workflow_execution_info.priority.priority_key == 2
 
 
 async def test_bridge_dead_letters_what_is_no_event_and_goes_on(env: BridgeEnvironment, bus: Bus) -> None:

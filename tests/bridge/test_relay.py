@@ -22,6 +22,7 @@ from bridge.amqp.topology import UNROUTED
 from bridge.errors import EventTooLargeError, MalformedEventError
 from bridge.outbox import OutboxPublisher
 from bridge.relay import Relay, Relayed
+from bridge.topology.names import PRIORITY_HEADER
 from cli.stack.ports import LOOPBACK, choose_port
 from contracts.envelope import Event
 from contracts.json import Json
@@ -300,7 +301,7 @@ async def test_outbox_publisher_needs_no_broker(database: Database, publisher: P
     await OutboxPublisher(database).publish(_of("k", 0), priority=3)
     await Relay(database, publisher).drain()
     message = await bus.take(UNROUTED)
-    assert (message.message_id, message.priority) == ("k-0", 3)
+    assert (message.message_id, message.headers[PRIORITY_HEADER]) == ("k-0", 3)
 
 
 async def test_outbox_publisher_refuses_what_can_never_be_published(database: Database) -> None:

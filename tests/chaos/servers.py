@@ -15,7 +15,7 @@ from cli.stack import postgres, rabbitmq, temporal
 from cli.stack.events import Service
 from cli.stack.folder import StateFolder
 from cli.stack.ports import choose_port
-from tests.support.services.rabbitmq import Broker
+from tests.support.services.rabbitmq import SERVER, Broker
 
 
 @dataclass
@@ -75,7 +75,7 @@ async def own_servers(folder: StateFolder) -> AsyncIterator[Servers]:
     """Run all three inside the block; PostgreSQL is durable: it keeps what it has confirmed."""
     node_ports, postgres_port = rabbitmq.choose_ports(()), choose_port()
     temporal_ports = temporal.choose_ports(ui=False, preferred=(), preferred_ui=())
-    broker = Server(lambda: rabbitmq.serving(folder, node_ports), folder.pid_file("rabbitmq"))
+    broker = Server(lambda: rabbitmq.serving(folder, node_ports, SERVER), folder.pid_file("rabbitmq"))
     temporal_server = Server(lambda: temporal.serving(folder, temporal_ports), folder.pid_file("temporal"))
     # SIGQUIT is PostgreSQL's immediate shutdown: no checkpoint, and no orphaned processes that block the next start.
     database = Server(lambda: postgres.serving(folder, postgres_port), folder.pid_file("postgres"), signal.SIGQUIT)

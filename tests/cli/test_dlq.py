@@ -21,7 +21,7 @@ from bridge.amqp.topology import declare
 from bridge.retry import AT_ONCE
 from bridge.topology.layout import layout
 from bridge.topology.model import Topology
-from bridge.topology.names import CLASS_HEADER, DEAD_LETTERS, EVENTS, EXCHANGE_DEAD_LETTERS
+from bridge.topology.names import CLASS_HEADER, DEAD_LETTERS, EVENTS, EXCHANGE_DEAD_LETTERS, PRIORITY_HEADER
 from cli.exits import Exit
 from contracts.envelope import Event
 from store.database import Database
@@ -188,7 +188,8 @@ async def test_dlq_retry_gives_the_class_of_the_topology(dlq: Shell, bus: Bus, d
     retried = await dlq.with_environment(SAGA_EVENT_FORM="cloudevents").saga("dlq", "retry", "1")
     assert retried.code == Exit.OK, retried.err
     message = await bus.take(LISTENER)
-    assert (message.priority, message.headers[CLASS_HEADER]) == (7, "normal")
+    assert (message.priority, message.headers[CLASS_HEADER]) == (4, "normal")
+    assert message.headers[PRIORITY_HEADER] == 7
     assert json.loads(message.body)["specversion"] == "1.0"
 
 
@@ -275,11 +276,13 @@ async def keep(database: Database, wanted: int, **changes: Any) -> None:
     """Store letters, each with an event of its own."""
     now = datetime.now(UTC)
     bodies = (json.dumps(envelope(f"many-{number}", **changes)).encode() for number in range(wanted))
-    why = ("run-not-found", "No run.", 1, now, now, {}, {}, "application/json")
     letters = [
-        Letter(f"l-{number}", f"many-{number}", "order.placed", EVENTS, "order.placed", *why, body)
+        Letter(
+            f"l-{number}", f"many-{number}", "order.placed", EVENTS, "order.placed", "run-not-found", "No run.", 1,
+            now, now, {}, {}, "application/json", body,
+        )
         for number, body in enumerate(bodies)
-    ]
+    ]  # fmt: skip
     for start in range(0, wanted, 500):
         await add(database, letters[start : start + 500])
 

@@ -11,6 +11,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from bridge.envelope import Properties, decode
+from bridge.topology.names import PRIORITY_HEADER
 from contracts.envelope import Event
 from tests.support.command_line import Shell
 from tests.support.waiting import eventually
@@ -70,7 +71,8 @@ async def test_publish_sends_an_event_in_each_form(publishing: Shell, amqp_url: 
     assert (event.id, event.type, event.source, event.data) == ("e-7", "order.placed", "shop", {"order_id": "A"})
     assert event.expires_at is not None
     assert (event.expires_at - event.time).total_seconds() == 3600
-    assert (message.priority, message.routing_key, message.headers["x-group-id"]) == (9, "order.placed", "A")
+    assert (message.priority, message.headers[PRIORITY_HEADER]) == (7, 9)
+    assert (message.routing_key, message.headers["x-group-id"]) == ("order.placed", "A")
 
 
 async def test_publish_goes_by_topology_and_settings(publishing: Shell, amqp_url: str) -> None:

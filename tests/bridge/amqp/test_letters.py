@@ -16,7 +16,7 @@ from bridge.amqp.delivery import Delivery
 from bridge.amqp.letters import event_of, letter_of, priority_of
 from bridge.envelope import decode
 from bridge.errors import MalformedEventError
-from bridge.topology.names import EXCHANGE_DEAD_LETTERS
+from bridge.topology.names import EXCHANGE_DEAD_LETTERS, PRIORITY_HEADER
 from tests.bridge.library import event
 from tests.support.bus import Bus
 
@@ -71,6 +71,8 @@ async def test_letter_is_read_from_our_headers(letterbox: Bus) -> None:
     assert (letter.first_at, letter.last_at) == (moment, moment)
     assert (letter.event_id, letter.event_type, letter.body) == ("evt-1", "order.placed", BODY)
     assert (letter.content_type, priority_of(letter)) == ("application/json", 7)
+    own = await put(letterbox, Message(BODY, headers={**OURS, PRIORITY_HEADER: 9}, priority=7))
+    assert priority_of(letter_of(own)) == 9
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from bridge.errors import (
 )
 from bridge.topology.layout import direct_headers
 from bridge.topology.model import Topology
-from bridge.topology.names import CLASS_HEADER, GROUP_HEADER
+from bridge.topology.names import CLASS_HEADER, GROUP_HEADER, PRIORITY_HEADER
 from cli.stack.ports import LOOPBACK, choose_port
 from contracts.envelope import Event
 from contracts.errors import PermanentError, ServiceUnreachableError
@@ -208,12 +208,14 @@ async def test_publisher_leaves_a_group_that_is_long_to_the_bridge(amqp_url: str
 
 @pytest.mark.parametrize("priority", [0, 3, 4, 6, 7, 9])
 async def test_publisher_gives_each_priority_its_class(amqp_url: str, bus: Bus, priority: int) -> None:
-    """High from 7, normal from 4, low below."""
+    """High from 7, normal from 4, low below; all of a class have its lowest priority, and a header their own."""
     await _listen(bus)
     async with open_publisher(amqp_url) as publisher:
         await publisher.publish(event(metadata={"group_id": "g"}), priority=priority)
-    expected = "high" if priority >= 7 else "normal" if priority >= 4 else "low"
-    assert (await bus.take("listener")).headers[CLASS_HEADER] == expected
+    expected, lowest = ("high", 7) if priority >= 7 else ("normal", 4) if priority >= 4 else ("low", 0)
+    message = await bus.take("listener")
+    assert (message.headers[CLASS_HEADER], message.priority) == (expected, lowest)
+    assert message.headers.get(PRIORITY_HEADER, lowest) == priority
 
 
 async def test_publisher_writes_cloud_events(amqp_url: str, bus: Bus) -> None:

@@ -20,6 +20,7 @@ from cli.stack import rabbitmq
 from cli.stack.folder import StateFolder
 from cli.stack.ports import LOOPBACK, answers, choose_port
 from cli.stack.process import Child, Program, environment, running
+from tests.support.services.rabbitmq import SERVER
 from tests.support.waiting import eventually
 
 SIZE = 3
@@ -58,7 +59,7 @@ class Node:
     async def boot(self) -> None:
         """Start it, without waiting."""
         self._write_files()
-        program = Program(self.name, "RabbitMQ cluster", (str(rabbitmq.SERVER),), self.environment)
+        program = Program(self.name, "RabbitMQ cluster", (str(SERVER),), self.environment)
         self._child = await self._running.enter_async_context(running(program, self._folder))
 
     async def ready(self) -> None:
@@ -176,7 +177,7 @@ class Cluster:
 
     async def _tool(self, name: str, node: Node, *arguments: str) -> str:
         process = await asyncio.create_subprocess_exec(
-            str(rabbitmq.SERVER.with_name(name)),
+            str(SERVER.with_name(name)),
             *("--node", node.name, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

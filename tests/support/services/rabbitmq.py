@@ -1,5 +1,8 @@
 """RabbitMQ for tests: one private node in a run, a fresh virtual host for each test.
 
+Nodes are of the installed server, or of the one whose folder `SAGA_TEST_RABBITMQ` names: a folder with
+`sbin/rabbitmq-server`, as `deploy/rabbitmq-4` and RabbitMQ's own archives unpack to.
+
 Starting RabbitMQ's command line tool costs most of a second, so virtual hosts are made several at a time and handed out
 one by one.
 """
@@ -20,7 +23,13 @@ from typing import Any
 from cli.stack import rabbitmq
 from cli.stack.events import Happening, Service
 from cli.stack.folder import StateFolder
-from tests.support.processes import passable_folder
+from tests.support.processes import ROOT, passable_folder
+
+INSTALLED = os.environ.get("SAGA_TEST_RABBITMQ", "")
+"""The folder of the server that all nodes of a run are of; empty for the installed one."""
+
+FOURTH = ROOT / "build" / "rabbitmq-4"
+"""Where `deploy/rabbitmq-4` unpacks."""
 
 _AT_ONCE = 12
 _MAKE = """
@@ -33,12 +42,28 @@ ok.
 """
 
 
+def server_in(folder: Path) -> Path:
+    """Return the program of the server that was unpacked into a folder."""
+    return folder / "sbin" / "rabbitmq-server"
+
+
+SERVER = server_in(Path(INSTALLED).absolute()) if INSTALLED else rabbitmq.SERVER
+"""The server of every node that does not ask for another."""
+
+
+def fourth_server() -> Path | None:
+    """Return the program of RabbitMQ 4, or None where it was not fetched."""
+    found = server_in(FOURTH)
+    return found if found.exists() else None
+
+
 @dataclass
 class Broker:
     """The private node, and the virtual hosts that were made and not yet handed out, or were given back."""
 
     service: Service
     environment: dict[str, str]
+    server: Path = SERVER
     unused: list[str] = field(default_factory=list)
     given_back: list[str] = field(default_factory=list)
 
@@ -55,7 +80,7 @@ class Broker:
     async def control(self, *arguments: str) -> str:
         """Run `rabbitmqctl` on the node and return what it prints."""
         process = await asyncio.create_subprocess_exec(
-            str(rabbitmq.SERVER.with_name("rabbitmqctl")),
+            str(self.server.with_name("rabbitmqctl")),
             *("--node", rabbitmq.NODE, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
@@ -87,7 +112,7 @@ def _binaries(names: Sequence[str]) -> str:
 async def serve(folder: StateFolder) -> AsyncIterator[dict[str, Any]]:
     """Run the node that tests share inside the block."""
     ports = rabbitmq.choose_ports(())
-    async with rabbitmq.serving(folder, ports) as service:
+    async with rabbitmq.serving(folder, ports, SERVER) as service:
         environment = rabbitmq.node_environment(ports, folder)
         yield {"url": service.url, "shown": service.shown, "environment": environment}
         # Hundreds of virtual hosts take most of a minute to stop in good order.
@@ -101,11 +126,13 @@ def broker_of(description: dict[str, Any]) -> Broker:
 
 
 @asynccontextmanager
-async def own_node(folder: StateFolder, ports: rabbitmq.NodePorts | None = None) -> AsyncIterator[Broker]:
+async def own_node(
+    folder: StateFolder, ports: rabbitmq.NodePorts | None = None, server: Path = SERVER
+) -> AsyncIterator[Broker]:
     """Run a node that a test may kill; with the same folder and ports it carries on."""
     ports = ports or rabbitmq.choose_ports(())
-    async with rabbitmq.serving(folder, ports) as service:
-        yield Broker(service, rabbitmq.node_environment(ports, folder))
+    async with rabbitmq.serving(folder, ports, server) as service:
+        yield Broker(service, rabbitmq.node_environment(ports, folder), server)
 
 
 @contextmanager
