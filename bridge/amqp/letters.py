@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from typing import Any, Final
 from aio_pika.abc import AbstractIncomingMessage
 
 from bridge.amqp.delivery import EXCHANGE, FIRST, ROUTING_KEY, Delivery, as_said, unreadable_of
-from bridge.amqp.outlets import CODE, LAST, LETTER, REASON
+from bridge.amqp.outlets import CODE, LAST, LETTER, NO_ID, REASON
 from bridge.cloudevents import attribute_in_json, is_attribute
 from bridge.envelope import Properties
 from bridge.errors import GaveUpError, MalformedEventError
@@ -148,10 +148,12 @@ def _why(headers: Mapping[str, Any], deaths: Sequence[_Death]) -> tuple[str, str
 
 
 def _event(delivery: Delivery, published: Published, plain: Sequence[PlainRule]) -> tuple[str | None, str | None]:
+    has_id = NO_ID not in delivery.headers
+    properties = delivery.properties if has_id else replace(delivery.properties, message_id=None)
     try:
-        event = event_in(delivery.body, delivery.properties, published, plain)
+        event = event_in(delivery.body, properties, published, plain)
     except MalformedEventError:
-        return _text(delivery.message.message_id), _text(delivery.message.type)
+        return properties.message_id, _text(delivery.message.type)
     return event.identity, event.type
 
 
@@ -188,7 +190,8 @@ def _death(entry: Mapping[str, Any]) -> _Death:
 
 
 def _properties(message: AbstractIncomingMessage) -> dict[str, Json]:
-    values = {name: getattr(message, name) for name in _PROPERTIES}
+    invented = {"message_id"} if NO_ID in message.headers else set[str]()
+    values = {name: getattr(message, name) for name in _PROPERTIES if name not in invented}
     return {name: _as_json(value) for name, value in values.items() if value is not None}
 
 

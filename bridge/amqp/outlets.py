@@ -49,6 +49,8 @@ REASON: Final = "x-saga-reason"
 CODE: Final = "x-saga-code"
 LAST: Final = "x-saga-last-at"
 LETTER: Final = "x-saga-letter"
+NO_ID: Final = "x-saga-no-id"
+"""The message came without a message id; the one that it has is of its copy alone."""
 
 _MAX_REASON = 2_000
 _LETTERS = uuid.UUID("9b1f6f0e-8a55-5d0c-9a3f-0c5b1d1f3e77")
@@ -128,9 +130,12 @@ class Outlets:
         message = copy_of(delivery, headers)
         if priority is not None:
             message.priority = priority
+        if not message.message_id:
+            # The client library would make one up, unseen; and in one lane those without would wait for each other.
+            message.message_id, message.headers[NO_ID] = uuid.uuid4().hex, "1"
         failures = 0
         # The lane is held between the tries as well: nothing with this id may go before it.
-        async with self._lanes.through([message.message_id or ""]):
+        async with self._lanes.through([message.message_id]):
             while not await self._took(exchange, delivery, message, key, failures):
                 failures += 1
                 await asyncio.sleep(delay_seconds(failures, self._longest))

@@ -45,7 +45,7 @@ async def _fetch(settings: Settings, identity: int) -> StoredLetter:
 def _lines(letter: StoredLetter) -> Iterator[str]:
     yield click.style(f"Dead letter {letter.id}", bold=True) + f"  {letter.state}, {moment(letter.changed_at)}"
     facts = {
-        "event": f"{letter.event_id or 'none'}  {letter.event_type or ''}",
+        "event": f"{letter.event_id or 'no id'}  {letter.event_type or ''}",
         "reason": letter.reason,
         "group": name_of(letter.code, letter.fingerprint),
         "published to": f"{letter.exchange or '(default exchange)'}, routing key {letter.routing_key}",
