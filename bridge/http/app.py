@@ -6,8 +6,8 @@ and logged by the name of its source, never with anything that the sender chose.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -30,6 +30,7 @@ from bridge.http.errors import (
 )
 from bridge.http.headers import Headers
 from bridge.http.intake import Intake
+from bridge.http.places import Places
 from bridge.http.problems import problem_response
 from bridge.http.reception import Reception, Resolve
 from bridge.http.refusal import Refusal
@@ -66,9 +67,11 @@ class AppLimits:
     Attributes:
         deliveries: Deliveries in hand at most; more are told to come again.
         patience: How long a body may take to arrive, and how long PostgreSQL may take to keep it.
+        grace: How long a body may take in any case; one that takes longer makes room when all places are taken.
     """
 
     deliveries: int = 100
+    grace: timedelta = timedelta(seconds=1)
     patience: timedelta = timedelta(seconds=20)
 
 
@@ -95,7 +98,8 @@ def make_app(
     """
     limits = limits or AppLimits()
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    desk = _Desk(Reception(sources, intake, resolve, clock, limits.patience), limits.deliveries, observe)
+    places = Places(limits.deliveries, limits.grace)
+    desk = _Desk(Reception(sources, intake, resolve, clock, limits.patience, places), places, observe)
 
     @app.post("/webhooks/{source}")
     async def receive(source: str, request: Request) -> Response:
@@ -122,13 +126,13 @@ def make_app(
 class _Desk:
     """Answers deliveries, a limited number at once."""
 
-    def __init__(self, reception: Reception, most: int, observe: Observe) -> None:
-        self._reception, self._free, self._observe = reception, most, observe
+    def __init__(self, reception: Reception, places: Places, observe: Observe) -> None:
+        self._reception, self._places, self._observe = reception, places, observe
 
     async def answer(self, name: str, request: Request) -> Response:
         """Take one delivery and answer it, whatever happens."""
         try:
-            with self._place():
+            with self._places.one():
                 taken = await self._receive(name, request)
         # One of the four places that turn errors into outcomes: nothing may reach the sender unexplained.
         except Exception as error:
@@ -138,16 +142,6 @@ class _Desk:
             return JSONResponse({"challenge": taken.text}, headers={"x-content-type-options": "nosniff"})
         self._note(name, taken)
         return JSONResponse({"status": taken}, _ACCEPTED if taken == "accepted" else _DUPLICATE)
-
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        if self._free <= 0:
-            raise IntakeBusyError
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
 
     async def _receive(self, name: str, request: Request) -> Acceptance | Challenge:
         async with aclosing(_chunks(request)) as chunks:

@@ -29,6 +29,7 @@ from bridge.http.event import event_of
 from bridge.http.headers import Headers
 from bridge.http.hints import NO_SOURCE, hint_for
 from bridge.http.intake import Delivery, Intake
+from bridge.http.places import Places
 from bridge.http.signatures.schemes import SCHEMES
 from bridge.http.sources import Source
 from contracts.errors import SagaError
@@ -58,6 +59,7 @@ class Reception:
         resolve: Gives the secret of a reference; asked at each delivery, so that a replaced secret counts at once.
         clock: The time; aware.
         patience: How long a body may take to arrive, and how long the intake may take.
+        places: Where bodies are waited for.
     """
 
     sources: Callable[[], Mapping[str, Source]]
@@ -65,6 +67,7 @@ class Reception:
     resolve: Resolve
     clock: Callable[[], datetime]
     patience: timedelta
+    places: Places
     _stranger: Source = field(default_factory=stranger)
     _nobodys_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -95,7 +98,7 @@ class Reception:
 
     async def _read(self, source: Source, headers: Headers, chunks: AsyncIterable[bytes]) -> bytes:
         try:
-            async with asyncio.timeout(self.patience.total_seconds()):
+            async with self.places.reading(self.patience):
                 return await read_body(headers, chunks, source.max_body_bytes)
         except TimeoutError:
             raise DeliverySlowError from None

@@ -182,7 +182,7 @@ def test_numbers_of_webhooks_are_those_of_the_code() -> None:
     text = plain("webhooks.md")
     deliveries, patience = app.AppLimits().deliveries, app.AppLimits().patience
     assert f"{deliveries} deliveries are in hand" in text
-    assert f"did not arrive within {patience.seconds} s" in text
+    assert f"did not arrive within {patience.seconds} s; within {app.AppLimits().grace.seconds} s, where" in text
     assert f"within {server.ServerLimits().head_timeout.seconds} s is cut" in text
     assert f"at most {server.ServerLimits().connections} connections" in text
     assert f"at most {sources.MOST_BODY_BYTES}" in text

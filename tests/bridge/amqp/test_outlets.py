@@ -4,35 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from aio_pika import Message
-from aio_pika.abc import AbstractExchange
 from pamqp.commands import Basic
 
+from bridge.amqp.confirming import ConfirmingChannels
 from bridge.amqp.delivery import Delivery
 from bridge.amqp.outlets import NO_ID, Outlets
 from bridge.sorting import Place
-from bridge.topology.names import INBOX, INLET
+from bridge.topology.names import INBOX
 from tests.bridge.environment import BridgeEnvironment
 from tests.bridge.library import event
 from tests.support.bus import TOPOLOGY, Bus
 
 
-class SlowExchange:
-    """Takes messages, and confirms none before it is told to."""
+class SlowChannels:
+    """Take messages, and confirm none before they are told to."""
 
     def __init__(self) -> None:
         self.taken: list[Message] = []
-        self.name, self.confirmed = INLET, asyncio.Event()
+        self.confirmed = asyncio.Event()
 
-    async def publish(self, message: Message, *_: Any, **__: Any) -> None:
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[SlowChannels]:
+        yield self
+
+    async def publish(self, _: str, message: Message, *__: Any) -> None:
         self.taken.append(message)
         await self.confirmed.wait()
+
+
+async def for_ever() -> timedelta:
+    """Return for how long a delivery is ours."""
+    return timedelta.max
 
 
 @contextmanager
@@ -56,23 +65,22 @@ async def _delivery(bus: Bus, identity: str | None) -> Delivery:
     await queue.bind("events", "#")
     with writing_id(identity):
         await bus.publish_bytes(b"{}", "order.placed")
-    return Delivery.of(await bus.take(INBOX), INBOX)
+    return Delivery.of(await bus.take(INBOX), INBOX, for_ever)
 
 
 @pytest.mark.parametrize(("identity", "at_once"), [(None, 5), ("", 5), ("same", 1)])
 async def test_messages_without_an_id_do_not_wait_for_each_other(bus: Bus, identity: str | None, at_once: int) -> None:
     """Only those with one id go one after the other."""
-    delivery, exchange = await _delivery(bus, identity), SlowExchange()
-    slow = cast("AbstractExchange", exchange)
-    outlets = Outlets(slow, {INLET: slow}, timedelta(minutes=1))
+    delivery, channels = await _delivery(bus, identity), SlowChannels()
+    outlets = Outlets(cast("ConfirmingChannels", channels), timedelta(minutes=1), timedelta(seconds=1), lambda _: None)
     sorting = [asyncio.ensure_future(outlets.sort(delivery, Place(str(n), "low"), TOPOLOGY)) for n in range(5)]
     for _ in range(100):
         await asyncio.sleep(0)  # each goes on as far as it can without a confirm
-    assert len(exchange.taken) == at_once
-    exchange.confirmed.set()
+    assert len(channels.taken) == at_once
+    channels.confirmed.set()
     await asyncio.gather(*sorting)
-    assert len({message.message_id for message in exchange.taken}) == at_once
-    assert [NO_ID in message.headers for message in exchange.taken] == [not identity] * 5
+    assert len({message.message_id for message in channels.taken}) == at_once
+    assert [NO_ID in message.headers for message in channels.taken] == [not identity] * 5
 
 
 async def test_letter_of_a_message_without_an_id_has_none(env: BridgeEnvironment, bus: Bus) -> None:

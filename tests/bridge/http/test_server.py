@@ -68,6 +68,39 @@ async def test_serving_answers_while_others_are_slow(database: Database) -> None
             writer.close()
 
 
+async def begin_a_body(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send a head, and return once the body is waited for."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.write(BEGUN + b"content-length: 1000\r\nexpect: 100-continue\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+    writer.write(b"{")
+    return reader, writer
+
+
+async def test_serving_makes_room_when_bodies_do_not_come(database: Database) -> None:
+    """Whoever holds all places with bodies that never end keeps nobody out: the slowest is cut, one for one."""
+    limits = AppLimits(deliveries=3, grace=timedelta(0))
+    async with open_endpoint(database, limits=limits) as webhook_endpoint, asyncio.timeout(PATIENCE_SECONDS):
+        slow = [await begin_a_body(webhook_endpoint.port) for _ in range(3)]
+        assert (await webhook_endpoint.post("shop", BODIES["shop"])).status_code == 202
+        (first, _), *others = slow
+        said = await first.read()
+        assert b" 408 " in said and b"webhook-timeout" in said
+        assert not [reader for reader, _ in others if reader.at_eof()]
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_serving_gives_each_body_a_moment(database: Database) -> None:
+    """A body that began just now is not cut for the next one, which is told to come again."""
+    limits = AppLimits(deliveries=1, grace=timedelta(hours=1))
+    async with open_endpoint(database, limits=limits) as webhook_endpoint, asyncio.timeout(PATIENCE_SECONDS):
+        _, writer = await begin_a_body(webhook_endpoint.port)
+        answer = await webhook_endpoint.post("shop", BODIES["shop"])
+        assert (answer.status_code, answer.json()["type"]) == (503, "webhook-busy")
+        writer.close()
+
+
 async def test_serving_survives_a_sender_that_goes_away(webhook_endpoint: Endpoint) -> None:
     """Half a body and a closed connection leave nothing behind."""
     _, writer = await asyncio.open_connection(LOOPBACK, webhook_endpoint.port)
