@@ -20,6 +20,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 from temporalio.service import RPCError
 
+from contracts.errors import SagaError
 from contracts.json import Json
 from tests.chaos.size import FULL, SEED, sized
 from tests.support.waiting import eventually
@@ -27,7 +28,6 @@ from tests.workflows.temporal.hosting import Host, hosting
 from tests.workflows.temporal.plans import LOCAL, act, approval, chain, foreach, fork, library, plan, receive, repeat
 from tests.workflows.temporal.watching import Run, waiting_approval
 from workflows.engine import mailbox
-from workflows.temporal.errors import RunNotFoundError
 from workflows.temporal.starting import signal_run
 
 pytestmark = pytest.mark.fault
@@ -84,7 +84,7 @@ class Signals:
     async def _send(self, numbers: Sequence[int]) -> None:
         self.sent += len(numbers)
         outcomes = await asyncio.gather(*(self._signal(number) for number in numbers), return_exceptions=True)
-        ended = [each for each in outcomes if isinstance(each, RPCError | RunNotFoundError)]
+        ended = [each for each in outcomes if isinstance(each, RPCError | SagaError)]
         assert ended == [each for each in outcomes if each is not None]
         self.too_late += len(ended)
 
@@ -143,11 +143,12 @@ async def test_signal_is_applied_once_over_all_continuations(client: Client) -> 
     """Three of ten ids come again, some of them to the next execution of the run."""
     signals, executions = await send_signals(client)
     report = report_of_signals(signals, executions)
-    assert signals.applied == Counter(range(IDS)), report
+    assert signals.applied == Counter(range(IDS)) and signals.too_late == 0, report
     assert signals.straddling > 0 and executions > IDS // 150, report
     sys.stdout.write(f"\n{report}\n")
 
 
+@pytest.mark.skipif(FULL, reason="the short form shows it")
 async def test_run_that_forgets_ids_is_caught(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """The count is not blind: with a memory of a few ids, some are applied twice, and the last ones never."""
     monkeypatch.setattr(mailbox, "SEEN_LIMIT", 3)
