@@ -112,7 +112,8 @@ def _event(body: bytes, properties: Properties, published: Published, rule: Plai
     headers = {f"{cloudevents.HEADER}{name}": value for name, value in attributes.items()}
     # Clients name a type without a thought (text/plain is usual): what an operator calls JSON is read as JSON.
     given = replace(properties, headers={**properties.headers, **headers}, content_type=_JSON)
-    return decode(body, given)
+    # The id is the producer's for all that it publishes, whatever it publishes to: there is no source beside it.
+    return replace(decode(body, given), unique_id=True)
 
 
 def _id_of(body: bytes, properties: Properties, published: Published, rule: PlainRule) -> str:

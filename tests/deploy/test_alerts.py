@@ -166,6 +166,8 @@ def test_names_are_those_that_dashboards_rely_on(exported: set[str]) -> None:
         "saga_events_in_hand",
         "saga_events_lag_seconds",
         "saga_events_published_total",
+        "saga_events_unknown_replays_total",
+        "saga_internal_errors_total",
         "saga_lifecycle_dropped_total",
         "saga_lifecycle_written_total",
         "saga_messages_refused_total",
