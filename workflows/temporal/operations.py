@@ -95,7 +95,7 @@ class Operations:
         self._deliver, self._crash, self._library = deliver, crash, library
         self._memo, self._budget = dict(memo), budget
         self._reserved: dict[str, int] = {}
-        self._held: deque[StartActivity | StartChild] = deque()
+        self._held: deque[tuple[StartActivity | StartChild, int]] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._timers: dict[str, Handle] = {}
         self._work: dict[str, Handle] = {}
@@ -107,17 +107,23 @@ class Operations:
         """Start or cancel an operation."""
         match command:
             case StartActivity() | StartChild():
-                self._held.append(command)
+                self._hold(command)
                 self._start_held()
             case StartTimer():
                 self._start_timer(command)
             case Cancel():
                 self._cancel(command.id)
 
+    def _hold(self, command: StartActivity | StartChild) -> None:
+        self._held.append((command, _size(command)))
+
     def _start_held(self) -> None:
         """Start what this workflow task still takes, in order, and see to it that another task comes for the rest."""
-        while self._held and self._budget.takes(_size(self._held[0])):
-            command = self._held.popleft()
+        while self._held:
+            command, size = self._held[0]
+            if not self._budget.takes(size, local=isinstance(command, StartActivity) and command.execution.local):
+                break
+            self._held.popleft()
             if isinstance(command, StartActivity):
                 self._start_activity(command)
             else:
@@ -164,7 +170,7 @@ class Operations:
             return
         del self._work[command.id]
         self._earlier[command.id] = earlier
-        self._held.append(command)
+        self._hold(command)
         self._start_held()
 
     def _start_timer(self, command: StartTimer) -> None:
@@ -178,7 +184,7 @@ class Operations:
         task.add_done_callback(partial(self._child_began, command))
 
     def _cancel(self, identity: str) -> None:
-        waiting = next((command for command in self._held if command.id == identity), None)
+        waiting = next((held for held in self._held if held[0].id == identity), None)
         if waiting is not None:
             self._held.remove(waiting)
             earlier = self._earlier.pop(identity, None)
@@ -211,7 +217,7 @@ class Operations:
         if reserved is None:
             return
         answered = not handle.cancelled() and handle.exception() is None
-        self._budget.spend((len(encode(handle.result(), any_depth=True)) if answered else 0) - reserved)
+        self._budget.answered((len(encode(handle.result(), any_depth=True)) if answered else 0) - reserved)
         self._start_held()
 
     def _timer_ended(self, identity: str, timer: Handle) -> None:
