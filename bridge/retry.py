@@ -15,14 +15,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from bridge.amqp.letters import event_of, priority_of
-from bridge.errors import EventTooLargeError, MalformedEventError
+from bridge.amqp.letters import event_of, origin_of, priority_of
+from bridge.amqp.publisher import Publisher
+from bridge.errors import EventTooLargeError, MalformedEventError, UnroutableEventError
 from bridge.outcomes import CONFLICT
 from bridge.replay_mark import ReplayMark, mark_of, marked
 from bridge.topology.model import PlainRule
 from contracts.envelope import Event
 from contracts.errors import PermanentError
-from contracts.ports import EventPublisher, UnfitEventError
+from contracts.ports import UnfitEventError
 from store import dead_letters, replays
 from store.database import Database
 from store.dead_letters import StoredLetter
@@ -63,7 +64,7 @@ class Retry:
     async def run(
         self,
         pages: AsyncIterator[Sequence[StoredLetter]],
-        publisher: EventPublisher,
+        publisher: Publisher,
         told: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Publish letters, and close them; `progress` says how far it came, however it ends.
@@ -109,7 +110,7 @@ class Retry:
     async def _publish(
         self,
         page: Sequence[StoredLetter],
-        publisher: EventPublisher,
+        publisher: Publisher,
         in_flight: asyncio.Semaphore,
         told: Callable[[int], None],
     ) -> None:
@@ -138,11 +139,19 @@ class Retry:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    async def _publish_one(self, letter: StoredLetter, event: Event, publisher: EventPublisher) -> None:
+    async def _publish_one(self, letter: StoredLetter, event: Event, publisher: Publisher) -> None:
+        origin, priority = origin_of(letter), priority_of(letter)
         try:
-            await publisher.publish(event, priority=priority_of(letter))
+            if origin is None:
+                await publisher.publish(event, priority=priority)
+            else:
+                await publisher.publish_to(event, *origin, priority=priority)
         except (MalformedEventError, EventTooLargeError, UnfitEventError) as error:
             self.progress.left[letter.id] = str(error)
+        except UnroutableEventError as error:
+            if origin is None:
+                raise
+            self.progress.left[letter.id] = f"Nothing takes it any more where it came from: {error.detail}"
         else:
             self.progress.published.append(letter.id)
             self.progress.unclosed.append(letter.id)

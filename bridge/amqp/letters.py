@@ -26,7 +26,7 @@ from bridge.envelope import Properties
 from bridge.errors import GaveUpError, MalformedEventError
 from bridge.plain import Published, event_in
 from bridge.topology.model import PlainRule
-from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS, PRIORITY_HEADER
+from bridge.topology.names import ATTEMPTS_HEADER, DEAD_LETTERS, OUR_PREFIX, PRIORITY_HEADER
 from contracts.envelope import Event
 from contracts.json import Json
 from store.dead_letters import Letter
@@ -128,6 +128,17 @@ def event_of(letter: Letter, body: bytes | None = None, plain: Sequence[PlainRul
     )
     published = Published(letter.exchange, letter.routing_key)
     return event_in(letter.body if body is None else body, properties, published, plain)
+
+
+def origin_of(letter: Letter) -> tuple[str, str] | None:
+    """Return the exchange and the routing key that a foreign queue's dead letter was published with.
+
+    None where it is to be published as any event: it died in a queue of ours, or nothing says where it came from.
+    """
+    deaths = _deaths(letter.headers)
+    if CODE in letter.headers or not deaths or deaths[-1].queue.startswith(OUR_PREFIX):
+        return None
+    return letter.exchange, letter.routing_key
 
 
 def priority_of(letter: Letter) -> int:

@@ -20,12 +20,12 @@ from bridge.amqp.confirming import ConfirmingChannels
 from bridge.amqp.confirms import PublishRefusedError
 from bridge.amqp.outgoing import message_of
 from bridge.amqp.sharing import SharedConnection, sharing
-from bridge.amqp.topology import UNROUTED, declare_bus
+from bridge.amqp.topology import UNROUTED, declare_bus, exists
 from bridge.encoding import Form
-from bridge.errors import PublishUnconfirmedError, UnroutableEventError
+from bridge.errors import PublishUnconfirmedError, SessionLostError, UnroutableEventError
 from bridge.lanes import Lanes
 from bridge.metrics import Metrics
-from bridge.topology.model import Topology
+from bridge.topology.model import Exchange, Topology
 from contracts.envelope import Event
 from contracts.errors import SagaError, ServiceUnreachableError
 from contracts.names import EXCHANGE_EVENTS
@@ -64,10 +64,11 @@ class Publisher:
             metrics: Told what is published and what is not.
             form: How events are written.
         """
-        self._channels = ConfirmingChannels(shared, prepare=declare_bus)
+        self._shared, self._channels = shared, ConfirmingChannels(shared, prepare=declare_bus)
         self._limit, self._topology = confirm_within, topology
         self._check, self._metrics, self._form = check, metrics, form
         self._lanes = Lanes()
+        self._exchanges: dict[str, bool] = {}
 
     async def publish(self, event: Event, *, priority: int = 0) -> None:
         """Publish `event` and return once the broker has confirmed it.
@@ -85,20 +86,47 @@ class Publisher:
         async with self._lanes.through([event.id]):  # aiormq confuses returned messages of one id
             await self._counted(message, event)
 
+    async def publish_to(self, event: Event, exchange: str, routing_key: str, *, priority: int = 0) -> None:
+        """Publish `event` to an exchange of somebody else's, as it once was; `""` is the default exchange.
+
+        Raises:
+            UnroutableEventError: There is no such exchange, or no queue takes it there. Others as for `publish`.
+        """
+        self._check(event)
+        message = message_of(event, priority, self._topology, self._form)
+        if exchange and not await self._is_there(exchange):
+            raise UnroutableEventError(f"There is no exchange {exchange}.")
+        async with self._lanes.through([event.id]):
+            await self._counted(message, event, (exchange, routing_key))
+
+    async def _is_there(self, exchange: str) -> bool:
+        """Ask before: publishing to an exchange that is not there costs the channel, with all that is in flight."""
+        if exchange not in self._exchanges:
+            await self._channels.opened()
+            try:
+                self._exchanges[exchange] = await exists(await self._shared.opened(), Exchange(exchange, "topic"))
+            except SessionLostError as error:
+                raise self._shared.lost(error.detail) from error
+        return self._exchanges[exchange]
+
     async def close(self) -> None:
         """Close the channel, if one is open."""
         await self._channels.close()
 
-    async def _counted(self, message: Message, event: Event) -> None:
+    async def _counted(self, message: Message, event: Event, to: tuple[str, str] | None = None) -> None:
         try:
-            await self._send(message, event)
+            await self._send(message, event, to)
         except SagaError as error:
             self._metrics.publish_failed(_reason(error))
             raise
         self._metrics.published(event.type)
 
-    async def _send(self, message: Message, event: Event) -> None:
+    async def _send(self, message: Message, event: Event, to: tuple[str, str] | None) -> None:
         async with self._channels.one() as channel:
+            if to is not None:
+                exchange, routing_key = to
+                await channel.publish(exchange, message, routing_key, self._limit)
+                return
             try:
                 await channel.publish(EXCHANGE_EVENTS, message, event.type, self._limit)
             except UnroutableEventError:

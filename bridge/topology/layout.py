@@ -28,7 +28,6 @@ from bridge.topology.names import (
     GROUP_HEADER,
     INBOX,
     INLET,
-    OUR_PREFIX,
     PARTITION_HEADER,
     PRIORITY_HEADER,
     RETRY_DELAYS,
@@ -103,7 +102,8 @@ def _dead_letters(retention: timedelta) -> Declarations:
     return Declarations(
         exchanges=(Exchange(EXCHANGE_DEAD_LETTERS, "topic"),),
         queues=(Queue(DEAD_LETTERS, arguments),),
-        bindings=(Binding(EXCHANGE_DEAD_LETTERS, DEAD_LETTERS, routing_key=f"{dead_letter_key(OUR_PREFIX)}#"),),
+        # Not of our queues alone: the exchange is shared, and what nobody else takes from it would vanish.
+        bindings=(Binding(EXCHANGE_DEAD_LETTERS, DEAD_LETTERS, routing_key=dead_letter_key("#")),),
     )
 
 

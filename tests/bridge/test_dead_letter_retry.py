@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
+from aio_pika import Message
+from pamqp.common import FieldTable
 
 from contracts.envelope import Event
 from store.dead_letters import StoredLetter, edit, get
@@ -201,3 +203,54 @@ async def test_retry_guesses_nothing_where_the_day_has_left_the_log(env: BridgeE
         await env.database.fetch("delete from saga.archived_days")
         await env.retry(old)
         await env.finished_once(f"quick/{key}")
+
+
+async def test_dead_letter_of_a_foreign_consumer_is_kept_and_goes_back_to_where_it_came_from(
+    env: BridgeEnvironment, bus: Bus
+) -> None:
+    """A consumer as the seed has it, which rejects; a queue of its own at `dlx` has its copy; nothing is done twice."""
+    key = env.key()
+    dying: FieldTable = {"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "dlx.quick.*"}
+    async with env.bridge():
+        theirs = await bus.channel.declare_queue("quick.events", arguments=dying)
+        await theirs.bind("events", "quick.*")
+        beside = await bus.channel.declare_queue("their.letters")
+        await beside.bind("dlx", "dlx.quick.*")
+        await bus.publish(_about(key, "quick.go"))
+        await env.finished_once(f"quick/{key}")
+        await (await theirs.get()).reject(requeue=False)
+        letter = await env.letter()
+        assert (letter.code, letter.event_id, letter.exchange, letter.routing_key) == (
+            "rejected",
+            f"quick.go-{key}-",
+            "events",
+            "quick.go",
+        )
+        assert "quick.events" in letter.reason
+        assert await bus.depth("their.letters") == 1
+        await env.retry(letter)
+        await env.outcomes.until(2)
+        assert await _said(env, letter) == f"already-started quick/{key} (before, not again)."
+        assert json.loads((await bus.take("quick.events")).body)["event_id"] == letter.event_id
+    assert await env.finished(f"quick/{key}") == 1
+
+
+async def test_dead_letter_of_a_foreign_exchange_goes_back_there_or_is_left(env: BridgeEnvironment, bus: Bus) -> None:
+    """By its routing key, to that exchange alone; where it is gone the letter stays and says so."""
+    dying: FieldTable = {"x-dead-letter-exchange": "dlx", "x-dead-letter-routing-key": "dlx.theirs"}
+    async with env.bridge():
+        exchange = await bus.channel.declare_exchange("shop", "topic", auto_delete=False)
+        theirs = await bus.channel.declare_queue("theirs", arguments=dying)
+        await theirs.bind(exchange, "a.*")
+        for body in (json.dumps(_about("k", "quick.go").to_json()).encode(), b"?"):
+            await exchange.publish(Message(body), "a.b")
+            await (await theirs.get()).reject(requeue=False)
+        event_letter, other = await env.letters(2)
+        assert (event_letter.exchange, event_letter.routing_key, other.event_type) == ("shop", "a.b", None)
+        progress = await env.retry(event_letter, other)
+        assert (progress.published, list(progress.left)) == ([event_letter.id], [other.id])
+        assert (await bus.take("theirs")).routing_key == "a.b"
+        await exchange.delete()
+        progress = await env.retry(event_letter)
+        assert "There is no exchange shop." in progress.left[event_letter.id]
+    assert len(env.outcomes) == 0

@@ -8,6 +8,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -275,14 +276,28 @@ async def test_dlq_retry_marks_nothing_that_was_not_confirmed(
 async def keep(database: Database, wanted: int, **changes: Any) -> None:
     """Store letters, each with an event of its own."""
     now = datetime.now(UTC)
-    bodies = (json.dumps(envelope(f"many-{number}", **changes)).encode() for number in range(wanted))
+    first = Letter(
+        letter_id="",
+        event_id=None,
+        event_type="order.placed",
+        exchange=EVENTS,
+        routing_key="order.placed",
+        code="run-not-found",
+        reason="No run.",
+        attempts=1,
+        first_at=now,
+        last_at=now,
+        headers={},
+        properties={},
+        content_type="application/json",
+        body=b"",
+    )
+    ids = [f"many-{number}" for number in range(wanted)]
+    bodies = (json.dumps(envelope(identity, **changes)).encode() for identity in ids)
     letters = [
-        Letter(
-            f"l-{number}", f"many-{number}", "order.placed", EVENTS, "order.placed", "run-not-found", "No run.", 1,
-            now, now, {}, {}, "application/json", body,
-        )
-        for number, body in enumerate(bodies)
-    ]  # fmt: skip
+        replace(first, letter_id=identity, event_id=identity, body=body)
+        for identity, body in zip(ids, bodies, strict=True)
+    ]
     for start in range(0, wanted, 500):
         await add(database, letters[start : start + 500])
 

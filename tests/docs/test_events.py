@@ -109,9 +109,7 @@ def _is_header(value: object) -> bool:
 def test_key_of_dead_letters_is_that_of_the_layout() -> None:
     """What a queue of the reader's own has to say to put its dead letters there."""
     assert f"`{dead_letter_key('')}` and the queue's name" in plain("topology.md")
-    assert f"{{exchange: {names.EXCHANGE_DEAD_LETTERS}, key: {dead_letter_key('saga.NAME')}}}" in plain(
-        "dead-letters.md"
-    )
+    assert f"{{exchange: {names.EXCHANGE_DEAD_LETTERS}, key: {dead_letter_key('NAME')}}}" in plain("dead-letters.md")
 
 
 def test_outcomes_are_those_of_the_log() -> None:
