@@ -98,6 +98,7 @@ async def _replayed(
     replayer = Replayer(
         workflows=workflow_classes(lambda: library, continue_after=continue_after),
         workflow_runner=UnsandboxedWorkflowRunner(),
+        debug_mode=True,  # a long history takes longer than the SDK's two seconds, and nobody waits for its task
         interceptors=[ShellInterceptor(witness.saw, replays=True)],
         data_converter=client.data_converter,
         namespace=client.namespace,
