@@ -18,7 +18,7 @@ from bridge.amqp.sharing import sharing
 from bridge.amqp.topology import declare
 from bridge.topology.layout import direct_headers, layout
 from bridge.topology.model import Topology
-from bridge.topology.names import DEAD_LETTERS, EXCHANGE_DEAD_LETTERS, partition_queue
+from bridge.topology.names import DEAD_LETTERS, EXCHANGE_DEAD_LETTERS, dead_letter_key, partition_queue
 from tests.bridge.library import event
 from tests.chaos.environment import ChaosEnvironment
 from tests.chaos.size import sized
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.fault
 SOME_LETTERS = {"quick": 4, "signals": 2, "poison": 3, "malformed": 2, "conflict": 2}
 _ROOM = 3
 _EXPIRED = 20
-_OURS = "dlx.saga.#"
+_OURS = dead_letter_key("#")
 _SHORT_LIVED = Topology(partitions=1, message_ttl=timedelta(milliseconds=200))
 
 

@@ -77,6 +77,8 @@ COSTLY = [
     "[1,2,3,4,5,6,7,8,9].all(x, ''.matches('\\\\pL{300}') || true)",
     "input.xs.all(x, ''.matches('\\\\pL\\\\pN') || true)",
     "input.xs.all(x, ''.matches('(?:[^a]{100}){9}') || true)",
+    "''.matches(input.a)",
+    "input.xs.all(x, ''.matches(input.a.substring(0, 2000)) || true)",
     "input.a.indexOf(input.needle)",
     "input.a.lastIndexOf(input.needle)",
     "input.a.lastIndexOf(input.middle)",
