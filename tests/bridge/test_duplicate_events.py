@@ -72,7 +72,7 @@ async def conflicts(env: BridgeEnvironment) -> AsyncIterator[Conflicts]:
     scrape.provider.shutdown()
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(bodies)
 async def test_id_with_another_body_is_parked_and_never_run(
     conflicts: Conflicts, bus: Bus, pair: tuple[Json, Json]
@@ -245,9 +245,9 @@ async def test_what_was_done_before_a_failure_is_not_done_again(env: BridgeEnvir
     async with env.bridge(reached=injector.reached, check=injector.check):
         await bus.publish(event("quick.go", {"id": key}, key))
         await env.outcomes.until(1)
-        await env.finished_once(f"quick/{key}")
         rows = await env.database.fetch("select effects, outcome from saga.events where event_id = $1", key)
         await env.outcomes.until(2)
+        await env.finished_once(f"quick/{key}")
     assert [outcome.word for outcome in env.outcomes] == ["delayed", "dispatched"]
     assert [next(iter(row["effects"].values()))["kind"] for row in rows] == ["started"]
     assert await env.finished(f"quick/{key}") == 1
