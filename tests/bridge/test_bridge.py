@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowFailureError
 
 from bridge.amqp.delivery import SORTED
@@ -71,6 +72,18 @@ async def test_bridge_passes_key_input_and_cause_to_the_run(env: BridgeEnvironme
     described = await env.run(f"quick/{key}").describe()
     assert described.search_attributes["SagaDefinition"] == ["quick"]
     assert described.raw_description.workflow_execution_info.priority.priority_key == 1
+
+
+async def test_first_workflow_task_of_a_run_is_given_to_a_worker_at_once(env: BridgeEnvironment, bus: Bus) -> None:
+    """Not kept by the server for a client that starts eagerly and has nobody to hand it to."""
+    key = env.key()
+    async with env.bridge():
+        await bus.publish(_about(key))
+        await env.finished_once(f"quick/{key}")
+    history = await env.run(f"quick/{key}").fetch_history()
+    kinds = [event.event_type for event in history.events]
+    assert EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT not in kinds
+    assert kinds.count(EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED) == 1
 
 
 async def test_sorted_event_has_the_priority_of_its_class(env: BridgeEnvironment, bus: Bus, amqp_url: str) -> None:

@@ -3,8 +3,8 @@
 The requests are made on the raw service, because only there the caller chooses the request id, which is what makes a
 redelivered event harmless: a start is repeated by workflow id and request id, a signal by request id. A start carries
 the pin of its version as a search attribute, so the run adds nothing to its history for that. It asks for an eager
-start, which saves a round trip where a worker shares this client and is ignored elsewhere. Starts and signals carry
-the trace that they are made in.
+start, which saves a round trip where a worker shares this client and is ignored elsewhere, unless it is made under a
+lease. Starts and signals carry the trace that they are made in.
 """
 
 from __future__ import annotations
@@ -132,6 +132,8 @@ async def start_run(client: Client, task_queue: str, request: StartRequest, leas
     identity = request.request_id or str(uuid.uuid4())
     run = request.workflow_id or named_run(request.definition.id, _key(request, identity))
     message = await _start_message(client, task_queue, request, identity, run)
+    # Without the client's retries the SDK hands the task of an eager start to nobody, and it comes again after 10 s.
+    message.request_eager_execution = lease is None
     with translated(client, run):
         answer = await _sent(client.workflow_service.start_workflow_execution, message, lease)
     return Started(run, answer.run_id, answer.started)
@@ -227,7 +229,6 @@ async def _start_message(
         input=await _encoded(client, run, [request.input]),
         identity=client.identity,
         request_id=identity,
-        request_eager_execution=True,
         workflow_id_reuse_policy=_AGAIN,
         workflow_id_conflict_policy=_CONFLICT[request.if_running],
     )
