@@ -157,7 +157,7 @@ def _room(frame: Frame, length: int) -> None:
 
 
 def _matches(frame: Frame, text: str, pattern: str) -> object:
-    frame.spend(len(pattern))  # before it is read, which itself takes time
+    frame.spend(len(pattern) << 2)  # before it is read, which itself takes time
     cost = cost_of(pattern)
     frame.spend(cost.build + (len(text) * cost.run >> 5))
     return library_call("matches", False, text, pattern)
